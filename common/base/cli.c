@@ -1,0 +1,179 @@
+#include "common/base/cli.h"
+
+#include <getopt.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/base/output.h"
+#include "common/base/scope.h"
+#include "common/base/text.h"
+
+#ifndef DBLOCKTOOLS_VERSION
+#define DBLOCKTOOLS_VERSION "unknown"
+#endif
+
+/* Where the help text of an option starts, as GNU's programs have it. */
+enum { HELP_COLUMN = 29, MOST_OPTIONS = 64 };
+
+enum { KEY_COLOR = 10000 };
+
+static const struct cli_option standard_options[] = {
+	{ 'j', "json", NULL, "print one JSON object a database, on one line" },
+	{ 'q', "quiet", NULL, "print no answer; the exit status tells" },
+	{ 'v', "verbose", NULL, "tell more on standard error" },
+	{ KEY_COLOR, "color", "WHEN", "auto, always or never" },
+	{ 'h', "help", NULL, "print this help" },
+	{ 'V', "version", NULL, "print the version" },
+	{ 0 },
+};
+
+static bool is_optional(const struct cli_option *option)
+{
+	return option->argument && option->argument[0] == '[';
+}
+
+/* What getopt_long wants: its two tables, from ours. */
+struct getopt_tables {
+	char letters[4 * MOST_OPTIONS];
+	struct option names[MOST_OPTIONS + 1];
+	size_t count;
+};
+
+static void add_option(struct getopt_tables *tables, const struct cli_option *option)
+{
+	if (tables->count >= MOST_OPTIONS)
+		abort(); /* a table of ours that is too long: a defect, seen at the first start */
+	tables->names[tables->count++] = (struct option){
+		.name = option->name,
+		.has_arg = is_optional(option) ? optional_argument
+			   : option->argument  ? required_argument
+					       : no_argument,
+		.val = option->key,
+	};
+	if (option->key < CLI_LONG_ONLY) {
+		const size_t used = strlen(tables->letters);
+
+		tables->letters[used] = (char)option->key;
+		memset(tables->letters + used + 1, ':',
+		       option->argument ? 1 + (size_t)is_optional(option) : 0);
+	}
+}
+
+static void build_tables(struct getopt_tables *tables, const struct cli *cli)
+{
+	tables->letters[0] = ':'; /* a missing argument is told apart from an unknown option */
+	for (const struct cli_option *option = cli->options; option->name; option++)
+		add_option(tables, option);
+	for (const struct cli_option *option = standard_options; option->name; option++)
+		add_option(tables, option);
+}
+
+static void append_option_help(struct text *help, const struct cli_option *option)
+{
+	auto_text head = { 0 };
+
+	if (option->key < CLI_LONG_ONLY)
+		text_append(&head, "  -%c, --%s", option->key, option->name);
+	else
+		text_append(&head, "      --%s", option->name);
+	if (option->argument)
+		text_append(&head, is_optional(option) ? "%s" : "=%s", option->argument);
+
+	if (text_columns(text_string(&head)) + 2 > HELP_COLUMN) {
+		text_append(help, "%s\n", text_string(&head));
+		text_release(&head);
+	}
+	text_append_cell(help, text_string(&head), HELP_COLUMN);
+	text_append(help, "%s\n", option->help);
+}
+
+static void show_help(const struct cli *cli)
+{
+	auto_text help = { 0 };
+
+	text_append(&help, "Usage: %s %s\n%s\n\n", cli->tool, cli->usage, cli->summary);
+	for (const struct cli_option *option = cli->options; option->name; option++)
+		append_option_help(&help, option);
+	for (const struct cli_option *option = standard_options; option->name; option++)
+		append_option_help(&help, option);
+	if (cli->notes)
+		text_append(&help, "\n%s\n", cli->notes);
+	output_write(text_string(&help));
+}
+
+static bool read_color(struct cli_settings *settings, const char *when, struct error *err)
+{
+	if (strcmp(when, "auto") == 0)
+		settings->color = CLI_COLOR_AUTO;
+	else if (strcmp(when, "always") == 0)
+		settings->color = CLI_COLOR_ALWAYS;
+	else if (strcmp(when, "never") == 0)
+		settings->color = CLI_COLOR_NEVER;
+	else
+		return cli_bad_value(err, "--color", when);
+	return true;
+}
+
+static int bad_option(const struct cli *cli, char **argv, int key, struct error *err)
+{
+	auto_free char *word = text_printable(argv[optind - 1]);
+
+	if (key == ':')
+		(void)fail(err, STATUS_USAGE, "option '%s' needs an argument (see %s --help)", word,
+			   cli->tool);
+	else if (optopt > 0 && optopt < CLI_LONG_ONLY && strncmp(argv[optind - 1], "--", 2) != 0)
+		(void)fail(err, STATUS_USAGE, "unknown option '-%c' (see %s --help)", optopt,
+			   cli->tool);
+	else
+		(void)fail(err, STATUS_USAGE, "unknown option '%s' (see %s --help)", word, cli->tool);
+	return CLI_BAD;
+}
+
+int cli_next(const struct cli *cli, struct cli_settings *settings, int argc, char **argv,
+	     struct error *err)
+{
+	struct getopt_tables tables = { 0 };
+
+	build_tables(&tables, cli);
+	opterr = 0;
+	for (;;) {
+		const int key = getopt_long(argc, argv, tables.letters, tables.names, NULL);
+
+		switch (key) {
+		case -1:
+			return CLI_END;
+		case 'j':
+			settings->json = true;
+			break;
+		case 'q':
+			settings->quiet = true;
+			break;
+		case 'v':
+			settings->verbose = true;
+			break;
+		case KEY_COLOR:
+			if (!read_color(settings, optarg, err))
+				return CLI_BAD;
+			break;
+		case 'h':
+			show_help(cli);
+			return CLI_SHOWN;
+		case 'V':
+			output_write(cli->tool);
+			output_write(" (dblocktools) " DBLOCKTOOLS_VERSION "\n");
+			return CLI_SHOWN;
+		case '?':
+		case ':':
+			return bad_option(cli, argv, key, err);
+		default:
+			return key;
+		}
+	}
+}
+
+bool cli_bad_value(struct error *err, const char *option, const char *value)
+{
+	auto_free char *shown = text_printable(value);
+
+	return fail(err, STATUS_USAGE, "bad value '%s' for %s", shown, option);
+}

@@ -1,0 +1,74 @@
+#include "common/base/output.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/base/json.h"
+#include "common/base/message.h"
+#include "common/base/scope.h"
+
+static int write_error; /* the first errno of a failed write; 0 while all is well */
+
+static void note_failure(bool failed)
+{
+	if (failed && write_error == 0)
+		write_error = errno ? errno : EIO;
+}
+
+void output_write(const char *text)
+{
+	errno = 0;
+	note_failure(fputs(text, stdout) == EOF);
+}
+
+void output_json(struct json_t *document)
+{
+	auto_free char *line = json_take_line(document);
+
+	output_write(line);
+	output_write("\n");
+}
+
+void output_flush(void)
+{
+	errno = 0;
+	note_failure(fflush(stdout) != 0);
+}
+
+bool output_wants_color(const struct cli_settings *settings)
+{
+	const char *no_color = getenv("NO_COLOR"), *terminal = getenv("TERM");
+
+	if (settings->color != CLI_COLOR_AUTO)
+		return settings->color == CLI_COLOR_ALWAYS;
+	if (no_color && *no_color)
+		return false;
+	return isatty(STDOUT_FILENO) && terminal && strcmp(terminal, "dumb") != 0;
+}
+
+enum status output_failure(const struct cli *cli, const struct cli_settings *settings,
+			   const char *database, const struct error *err)
+{
+	message_error(err);
+	if (settings->json)
+		output_json(json_failure(cli->tool, database, err));
+	return err->status;
+}
+
+enum status output_finish(enum status status)
+{
+	struct error err = { 0 };
+
+	output_flush();
+	if (write_error == 0)
+		return status;
+	if (write_error != EPIPE) {
+		errno = write_error;
+		(void)fail_errno(&err, STATUS_TROUBLE, "cannot write the answer");
+		message_error(&err);
+	}
+	return STATUS_TROUBLE;
+}

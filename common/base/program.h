@@ -1,0 +1,15 @@
+/* What every main does first, before it looks at its arguments. */
+#ifndef BASE_PROGRAM_H
+#define BASE_PROGRAM_H
+
+/*
+ * Makes the process safe to work in:
+ * - descriptors 0 to 2 are open (else the next open() would become "standard output", and messages
+ *   would land inside a database: reference F21);
+ * - SIGPIPE and SIGXFSZ are ignored, so that a failed write is an error that is looked at;
+ * - umask 077; no core dumps (a core holds other people's data);
+ * - character classes of UTF-8, independent of the user's locale; everything else stays "C".
+ */
+void program_start(void);
+
+#endif
