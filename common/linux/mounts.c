@@ -1,0 +1,182 @@
+#include "common/linux/mounts.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/base/memory.h"
+#include "common/base/parse.h"
+#include "common/base/scope.h"
+#include "common/base/text.h"
+
+enum { MOST_BYTES = 64 * 1024 * 1024 };
+
+void mount_release(struct mount *mount)
+{
+	free(mount->point);
+	free(mount->type);
+	free(mount->options);
+	*mount = (struct mount){ 0 };
+}
+
+void mounts_release(struct mounts *mounts)
+{
+	for (size_t i = 0; i < mounts->count; i++)
+		mount_release(&mounts->items[i]);
+	free(mounts->items);
+	*mounts = (struct mounts){ 0 };
+}
+
+/* A blank-separated field with the kernel's \040-like escapes undone; moves *cursor behind it. */
+static char *take_field(const char **cursor)
+{
+	const size_t length = strcspn(*cursor, " \n");
+	auto_text field = { 0 };
+
+	for (size_t i = 0; i < length; i++) {
+		const char *at = *cursor + i;
+		char byte = *at;
+
+		if (*at == '\\' && i + 3 < length && at[1] >= '0' && at[1] <= '3' && at[2] >= '0' &&
+		    at[2] <= '7' && at[3] >= '0' && at[3] <= '7') {
+			byte = (char)((at[1] - '0') << 6 | (at[2] - '0') << 3 | (at[3] - '0'));
+			i += 3;
+		}
+		text_append_bytes(&field, &byte, 1);
+	}
+	*cursor += length;
+	*cursor += **cursor == ' ';
+	return text_take(&field);
+}
+
+static void skip_field(const char **cursor)
+{
+	*cursor += strcspn(*cursor, " \n");
+	*cursor += **cursor == ' ';
+}
+
+/*
+ *   36 35 98:0 /mnt1 /mnt2 rw,noatime master:1 - ext3 /dev/root rw,errors=continue
+ *   id parent dev root point options optional…  - type source superoptions    (proc(5))
+ */
+bool mount_line_read(const char *line, struct mount *mount)
+{
+	const char *cursor = line;
+	uint64_t major = 0, minor = 0;
+
+	if (!parse_number_at(&cursor, 10, UINT64_MAX, &mount->id) || !parse_word_at(&cursor, " "))
+		return false;
+	skip_field(&cursor);
+	if (!parse_number_at(&cursor, 10, UINT_MAX, &major) || !parse_word_at(&cursor, ":") ||
+	    !parse_number_at(&cursor, 10, UINT_MAX, &minor) || !parse_word_at(&cursor, " "))
+		return false;
+	mount->major = (unsigned)major;
+	mount->minor = (unsigned)minor;
+	skip_field(&cursor);
+	mount->point = take_field(&cursor);
+	skip_field(&cursor);
+	while (*cursor && *cursor != '\n' && strncmp(cursor, "- ", 2) != 0)
+		skip_field(&cursor);
+	if (!parse_word_at(&cursor, "- "))
+		return false;
+	mount->type = take_field(&cursor);
+	skip_field(&cursor);
+	mount->options = take_field(&cursor);
+	return true;
+}
+
+bool mounts_read(const struct proc_root *root, struct mounts *mounts, struct error *err)
+{
+	auto_free char *text = proc_read(root->fd, "self/mountinfo", MOST_BYTES, NULL);
+
+	if (!text)
+		return fail_errno(err, STATUS_TROUBLE, "/proc/self/mountinfo: cannot read");
+	for (const char *line = text; *line;) {
+		const size_t length = strcspn(line, "\n");
+		struct mount mount = { 0 };
+
+		if (mount_line_read(line, &mount))
+			*memory_append(mounts) = mount;
+		else
+			mount_release(&mount);
+		line += length + (line[length] == '\n');
+	}
+	return true;
+}
+
+const struct mount *mounts_find(const struct mounts *mounts, uint64_t id)
+{
+	for (size_t i = 0; i < mounts->count; i++)
+		if (mounts->items[i].id == id)
+			return &mounts->items[i];
+	return NULL;
+}
+
+static bool is_listed(const char *const *list, const char *type)
+{
+	for (; *list; list++)
+		if (strcmp(*list, type) == 0)
+			return true;
+	return false;
+}
+
+enum filesystem_trust filesystem_trust(const char *type)
+{
+	static const char *const local[] = { "ext2",  "ext3",  "ext4", "xfs", "btrfs",	  "tmpfs", "overlay",
+					     "ramfs", "f2fs",  "zfs",  "jfs", "bcachefs", "nilfs2", "udf",
+					     "vfat",  "exfat", NULL };
+	static const char *const shared[] = { "nfs",	   "nfs4",   "cifs",	"smb3",	  "smbfs",
+					      "9p",	   "afs",    "ceph",	"lustre", "gfs2",
+					      "ocfs2",	   "coda",   "virtiofs", "vboxsf", "vmhgfs",
+					      "prl_fs",	   "drvfs",  "fuseblk", "fuse",	  "glusterfs",
+					      "orangefs",  "beegfs", NULL };
+
+	if (is_listed(local, type))
+		return FILESYSTEM_LOCAL;
+	if (is_listed(shared, type) || strncmp(type, "fuse.", 5) == 0)
+		return FILESYSTEM_SHARED;
+	return FILESYSTEM_UNKNOWN;
+}
+
+static bool lies_below(const char *path, const char *folder, size_t length)
+{
+	return length > 1 && strncmp(path, folder, length) == 0 && path[length] == '/';
+}
+
+/* docker's and podman's layers: …/overlay2/ID/diff/… and …/overlay/ID/diff/… */
+static bool looks_like_a_layer(const char *path)
+{
+	static const char *const stores[] = { "/overlay2/", "/overlay/" };
+
+	for (size_t i = 0; i < sizeof stores / sizeof *stores; i++) {
+		const char *at = strstr(path, stores[i]);
+
+		if (!at)
+			continue;
+		at += strlen(stores[i]);
+
+		const size_t id = strspn(at, "0123456789abcdef-init");
+
+		if (id >= 32 && strncmp(at + id, "/diff/", 6) == 0)
+			return true;
+	}
+	return false;
+}
+
+const char *mounts_overlay_over(const struct mounts *mounts, const char *path)
+{
+	for (size_t i = 0; i < mounts->count; i++) {
+		const struct mount *mount = &mounts->items[i];
+		const char *upper = strcmp(mount->type, "overlay") == 0
+					    ? strstr(mount->options, "upperdir=")
+					    : NULL;
+
+		if (!upper)
+			continue;
+		upper += strlen("upperdir=");
+		if (lies_below(path, upper, strcspn(upper, ",")))
+			return mount->point;
+	}
+	return looks_like_a_layer(path) ? "" : NULL;
+}

@@ -1,0 +1,55 @@
+/*
+ * The mounts that this process sees (/proc/self/mountinfo): which file system a file lies on, what the kernel
+ * calls that in /proc/locks, and whether locks on it can be believed.
+ */
+#ifndef LINUX_MOUNTS_H
+#define LINUX_MOUNTS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/base/error.h"
+#include "common/linux/proc_root.h"
+
+struct mount {
+	uint64_t id;	       /* as in fdinfo's mnt_id */
+	unsigned major, minor; /* device of the superblock, as in /proc/locks */
+	char *point;	       /* where it is mounted */
+	char *type;	       /* "ext4", "fuse.bindfs" */
+	char *options;	       /* the superblock's options */
+};
+
+struct mounts {
+	struct mount *items;
+	size_t count, capacity;
+};
+
+#define auto_mounts __attribute__((cleanup(mounts_release))) struct mounts
+
+bool mounts_read(const struct proc_root *root, struct mounts *mounts, struct error *err);
+void mounts_release(struct mounts *mounts);
+
+/* Reads one line of mountinfo; false when it is not of the kernel's form. Fill *mount from zero. */
+bool mount_line_read(const char *line, struct mount *mount);
+void mount_release(struct mount *mount);
+
+/* NULL when the mount is not among them. */
+const struct mount *mounts_find(const struct mounts *mounts, uint64_t id);
+
+enum filesystem_trust {
+	FILESYSTEM_LOCAL,   /* this kernel sees every open and every lock of its files */
+	FILESYSTEM_UNKNOWN, /* not on either list: no certificate, no alarm */
+	FILESYSTEM_SHARED,  /* a network, FUSE, or a folder of the virtual machine's host */
+};
+
+enum filesystem_trust filesystem_trust(const char *type);
+
+/*
+ * If `path` (absolute, resolved) lies in the upper folder of an overlay, where container engines keep what
+ * containers write: the folder of the path under which the container uses the file (the merged mount), or
+ * "" when that is not known. NULL when it does not. Locks do not reach from one to the other.
+ */
+const char *mounts_overlay_over(const struct mounts *mounts, const char *path);
+
+#endif

@@ -1,0 +1,87 @@
+#include "common/linux/privileges.h"
+
+#include <errno.h>
+#include <sys/capability.h>
+#include <unistd.h>
+
+/*
+ * CAP_SYS_PTRACE: descriptors, executables and folders of other users' processes.
+ * CAP_DAC_READ_SEARCH: to list them, and to reach a database in somebody's private folder.
+ * CAP_LEASE: to ask the kernel about a file of another owner (lease.h).
+ */
+static const cap_value_t looking[] = { CAP_SYS_PTRACE, CAP_DAC_READ_SEARCH, CAP_LEASE };
+
+enum { LOOKING = sizeof looking / sizeof *looking };
+
+static bool is_permitted(cap_t capabilities, cap_value_t which)
+{
+	cap_flag_value_t value = CAP_CLEAR;
+
+	return cap_get_flag(capabilities, which, CAP_PERMITTED, &value) == 0 && value == CAP_SET;
+}
+
+/* The capabilities to have, given those that we could keep. NULL with errno set on failure. */
+static cap_t reduced(cap_t current, bool in_effect)
+{
+	cap_t wanted = cap_init();
+	bool good = wanted != NULL;
+
+	for (int i = 0; good && i < LOOKING; i++) {
+		if (!is_permitted(current, looking[i]))
+			continue;
+		good = cap_set_flag(wanted, CAP_PERMITTED, 1, &looking[i], CAP_SET) == 0 &&
+		       (!in_effect ||
+			cap_set_flag(wanted, CAP_EFFECTIVE, 1, &looking[i], CAP_SET) == 0);
+	}
+	if (!good && wanted) {
+		(void)cap_free(wanted);
+		wanted = NULL;
+	}
+	return wanted;
+}
+
+static bool set_reduced(bool in_effect)
+{
+	cap_t current = cap_get_proc();
+	cap_t wanted = current ? reduced(current, in_effect) : NULL;
+	const bool done = wanted && cap_set_proc(wanted) == 0;
+	const int error = errno;
+
+	if (wanted)
+		(void)cap_free(wanted);
+	if (current)
+		(void)cap_free(current);
+	errno = error;
+	return done;
+}
+
+bool privileges_keep_looking(struct error *err)
+{
+	(void)cap_reset_ambient(); /* fails only where there are none */
+	if (!set_reduced(geteuid() == 0))
+		return fail_errno(err, STATUS_TROUBLE, "cannot drop privileges");
+	return true;
+}
+
+/* Failing to raise shows as processes that could not be looked at, which are counted and said. */
+void privileges_raise(void)
+{
+	(void)set_reduced(true);
+}
+
+void privileges_lower(void)
+{
+	if (geteuid() != 0)
+		(void)set_reduced(false);
+}
+
+bool privileges_see_everything(void)
+{
+	cap_t current = cap_get_proc();
+	const bool all = current && is_permitted(current, CAP_SYS_PTRACE) &&
+			 is_permitted(current, CAP_DAC_READ_SEARCH);
+
+	if (current)
+		(void)cap_free(current);
+	return all;
+}

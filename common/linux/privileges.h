@@ -1,0 +1,24 @@
+/*
+ * What this process may do beyond its user (capabilities(7)). The only module that uses libcap.
+ *
+ * A tool keeps only what its work needs. Run by root, that stays in effect; installed with file capabilities
+ * (setcap …=p) it is in effect only between privileges_raise() and privileges_lower(), so that a path
+ * the user names is opened with the user's own rights.
+ */
+#ifndef LINUX_PRIVILEGES_H
+#define LINUX_PRIVILEGES_H
+
+#include <stdbool.h>
+
+#include "common/base/error.h"
+
+/* Drops everything but what looking at other processes needs; for good. */
+bool privileges_keep_looking(struct error *err);
+
+void privileges_raise(void);
+void privileges_lower(void);
+
+/* Whether every process can be looked at, whoever owns it. */
+bool privileges_see_everything(void);
+
+#endif

@@ -1,0 +1,121 @@
+#include "common/linux/proc_root.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <linux/magic.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#include "common/base/memory.h"
+#include "common/base/parse.h"
+#include "common/base/scope.h"
+
+/* include/linux/proc_ns.h, PROC_PID_INIT_INO: the inode of the first PID namespace, since Linux 3.8. */
+static const ino_t initial_pid_namespace = 0xEFFFFFFC;
+
+bool proc_root_open(struct proc_root *root, const char *path, struct error *err)
+{
+	struct statfs filesystem = { 0 };
+	struct stat namespace = { 0 };
+
+	root->fd = open(path ? path : "/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (root->fd < 0)
+		return fail_errno(err, STATUS_TROUBLE, "%s: cannot open", path ? path : "/proc");
+	if (path)
+		return true;
+	if (fstatfs(root->fd, &filesystem) != 0 || filesystem.f_type != PROC_SUPER_MAGIC) {
+		proc_root_close(root);
+		return fail(err, STATUS_TROUBLE, "/proc: not mounted: no process could be seen");
+	}
+	if (fstatat(root->fd, "self/ns/pid", &namespace, 0) == 0)
+		root->initial_pid_namespace = namespace.st_ino == initial_pid_namespace;
+	return true;
+}
+
+void proc_root_close(struct proc_root *root)
+{
+	if (root->fd >= 0)
+		(void)close(root->fd);
+	root->fd = -1;
+}
+
+char *proc_read(int fd, const char *path, size_t most, size_t *length)
+{
+	const int file = openat(fd, path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+	auto_close int closing = file;
+	auto_free char *bytes = NULL;
+	size_t capacity = 0, filled = 0;
+
+	if (file < 0)
+		return NULL;
+	while (filled < most) {
+		/* Twice what came last: small files of /proc take one read and one that says "end". */
+		bytes = memory_grow(bytes, &capacity, filled + 4096 + 1, 1);
+
+		const size_t room = capacity - filled - 1;
+		const ssize_t got = read(file, bytes + filled, room < most - filled ? room : most - filled);
+
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got < 0)
+			return NULL;
+		if (got == 0)
+			break;
+		filled += (size_t)got;
+	}
+	if (!bytes)
+		bytes = memory_allocate(1, 1);
+	bytes[filled] = '\0';
+	if (length)
+		*length = filled;
+	return take_pointer(&bytes);
+}
+
+char *proc_read_link(int fd, const char *path)
+{
+	char target[PATH_MAX + 1];
+	const ssize_t length = readlinkat(fd, path, target, sizeof target - 1);
+
+	return length < 0 ? NULL : memory_copy(target, (size_t)length);
+}
+
+void number_walk_start(struct number_walk *walk, int fd)
+{
+	walk->fd = fd;
+	walk->filled = walk->next = 0;
+	walk->error = 0;
+}
+
+static bool refill(struct number_walk *walk)
+{
+	const ssize_t got = getdents64(walk->fd, walk->buffer, sizeof walk->buffer);
+
+	if (got < 0)
+		walk->error = errno;
+	walk->next = 0;
+	walk->filled = got > 0 ? (size_t)got : 0;
+	return got > 0;
+}
+
+bool number_walk_next(struct number_walk *walk, int *number, const char **name)
+{
+	uint64_t value = 0;
+
+	while (walk->next < walk->filled || refill(walk)) {
+		const struct dirent64 *entry = (const void *)(walk->buffer + walk->next);
+
+		walk->next += entry->d_reclen;
+		if (parse_whole(entry->d_name, INT_MAX, &value)) {
+			*number = (int)value;
+			*name = entry->d_name;
+			return true;
+		}
+	}
+	return false;
+}
