@@ -1,0 +1,34 @@
+/*
+ * The locks on a database's files at one moment: the kernel's list (who) and F_GETLK's answers (the truth).
+ *
+ * They cannot be had in one step, so the list is read before and after the questions, until two lists agree:
+ * then nothing changed in between, and the answers belong to them.
+ */
+#ifndef COMMON_LOCK_VIEW_H
+#define COMMON_LOCK_VIEW_H
+
+#include "common/base/error.h"
+#include "common/linux/lock_probe.h"
+#include "common/linux/lock_table.h"
+#include "common/linux/proc_root.h"
+#include "common/sqlite/database_files.h"
+#include "common/sqlite/lock_bytes.h"
+#include "common/target.h"
+
+struct lock_view {
+	struct lock_table table;
+	struct lock_probe probes[SLOT_COUNT];
+};
+
+#define auto_lock_view __attribute__((cleanup(lock_view_release))) struct lock_view
+
+/* Takes the view; on a database that is never still, the last of several tries. */
+bool lock_view_take(struct lock_view *view, const struct proc_root *root,
+		    const struct target *target, struct error *err);
+void lock_view_release(struct lock_view *view);
+
+/* Which of the target's files a lock is on; false when on none of them. */
+bool lock_view_file(const struct target *target, const struct lock_line *line,
+		    enum database_file *file);
+
+#endif

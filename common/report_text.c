@@ -1,0 +1,439 @@
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/base/clock.h"
+#include "common/base/memory.h"
+#include "common/base/scope.h"
+#include "common/report.h"
+
+enum { MOST_USER = 12, MOST_ACTIVITY = 40, LEAST_COMMAND = 20 };
+
+/* One line of the table of holders, every cell printable. */
+struct row {
+	char *pid, *user, *locks, *doing, *command;
+};
+
+static const char *paint(const struct report_style *style, enum database_status status)
+{
+	static const char *const colors[] = {
+		[DATABASE_FREE] = "\x1b[1;32m",
+		[DATABASE_OPEN] = "\x1b[1;33m",
+		[DATABASE_LOCKED] = "\x1b[1;31m",
+		[DATABASE_UNKNOWN] = "\x1b[1;35m",
+	};
+
+	return style->color ? colors[status] : "";
+}
+
+static const char *headline(const struct survey *survey, const struct verdict *verdict)
+{
+	switch (verdict->status) {
+	case DATABASE_LOCKED:
+		return verdict->can[CAN_READ] == ANSWER_NO
+			       ? "LOCKED, readers and writers get \"database is locked\""
+			       : "LOCKED, writers get \"database is locked\"";
+	case DATABASE_OPEN:
+		return "OPEN, a writer would succeed now";
+	case DATABASE_FREE:
+		return survey->certificate == CERTIFICATE_FREE
+			       ? "FREE, no process has it open (certified by the kernel)"
+			       : "FREE, no process has it open";
+	default:
+		return "UNKNOWN, nobody was seen with it, but not everybody could be looked at";
+	}
+}
+
+static void append_headline(struct text *text, const struct survey *survey,
+			    const struct verdict *verdict, const struct report_style *style)
+{
+	const char *words = headline(survey, verdict);
+	const size_t first = strcspn(words, ",");
+
+	text_append_printable(text, survey->given);
+	text_append(text, ": %s%.*s%s%s\n", paint(style, verdict->status), (int)first, words,
+		    style->color ? "\x1b[0m" : "", words + first);
+}
+
+static void append_files(struct text *text, const struct survey *survey)
+{
+	static const char *const modes[] = {
+		[JOURNAL_UNKNOWN] = "mode unknown (encrypted, or no SQLite database)",
+		[JOURNAL_ROLLBACK] = "rollback mode",
+		[JOURNAL_WAL] = "WAL mode",
+	};
+
+	text_append(text, "  %s, ", modes[survey->mode]);
+	text_append_size(text, survey->size[FILE_MAIN]);
+	if (survey->exists[FILE_WAL]) {
+		text_append(text, " + ");
+		text_append_size(text, survey->size[FILE_WAL]);
+		text_append(text, " in the WAL");
+		if (survey->index_known)
+			text_append(text, " (%u frames, %u checkpointed)", survey->index.frames,
+				    survey->index.checkpointed);
+	}
+	if (survey->exists[FILE_JOURNAL] && !survey->journal_empty) {
+		text_append(text, " + a journal of ");
+		text_append_size(text, survey->size[FILE_JOURNAL]);
+	}
+	if (survey->trust == FILESYSTEM_SHARED) {
+		text_append(text, ", on ");
+		text_append_printable(text, survey->filesystem);
+	}
+	text_append(text, "\n");
+}
+
+char *report_locks(const struct survey *survey, const struct holder *holder)
+{
+	const char *names[LOCK_NAMES];
+	struct lock_bytes shown = *holder_locks(holder);
+	struct text text = { 0 };
+
+	/* Every connection in WAL mode has SHARED and DMS; they matter where there is nothing else. */
+	if (survey->mode == JOURNAL_WAL) {
+		const uint16_t always = (uint16_t)(1U << SLOT_SHARED | 1U << SLOT_DMS);
+
+		if ((shown.reads & ~always) || shown.writes || shown.foreign)
+			shown.reads &= (uint16_t)~always;
+	}
+
+	const size_t count = lock_bytes_names(&shown, names);
+
+	for (size_t i = 0; i < count; i++)
+		text_append(&text, "%s%s", i ? " " : "", names[i]);
+	return count ? text_take(&text) : memory_copy_text("-");
+}
+
+/* How far behind the WAL's end the holder's snapshot is, or 0. */
+static uint32_t frames_behind(const struct survey *survey, const struct holder *holder)
+{
+	uint32_t most = 0;
+
+	for (size_t slot = 1; survey->index_known && slot < READ_SLOTS; slot++) {
+		const uint32_t mark = survey->index.marks[slot];
+
+		if (lock_bytes_reads(&holder->locks, (enum lock_slot)(SLOT_READ0 + slot)) &&
+		    mark < survey->index.frames && survey->index.frames - mark > most)
+			most = survey->index.frames - mark;
+	}
+	return most;
+}
+
+static void append_role(struct text *text, const struct survey *survey, const struct holder *holder)
+{
+	const uint32_t behind = frames_behind(survey, holder);
+
+	switch (holder_role(holder, survey->mode)) {
+	case ROLE_RECOVERING:
+		text_append(text, "recovers the database");
+		break;
+	case ROLE_CHECKPOINTER:
+		text_append(text, "checkpoints the WAL");
+		break;
+	case ROLE_WRITER:
+		text_append(text, "write transaction");
+		break;
+	case ROLE_READER:
+		if (behind > 0)
+			text_append(text, "reads a snapshot %u frames old", behind);
+		else
+			text_append(text, "read transaction");
+		break;
+	case ROLE_CONNECTED:
+		text_append(text, "connected, no transaction");
+		break;
+	default:
+		text_append(text, "has it open, no lock");
+	}
+}
+
+char *report_activity(const struct survey *survey, const struct holder *holder)
+{
+	const enum holder_role role = holder_role(holder, survey->mode);
+	struct text text = { 0 };
+
+	if (holder_uses_current(holder) || holder->old_locks.writes)
+		append_role(&text, survey, holder);
+	else
+		text_append(&text, "has the file from before open");
+	if (holder_is_stopped(holder))
+		text_append(&text, ", stopped");
+	else if (holder->after.state == PROCESS_DISK_WAIT)
+		text_append(&text, ", in disk wait");
+	else if (role == ROLE_WRITER && holder_is_idle(holder))
+		text_append(&text, ", idle for %.1f s+", floor(holder->sampled_seconds * 10) / 10);
+	else if (role == ROLE_WRITER && holder->sampled_seconds > 0)
+		text_append(&text, ", working");
+	return text_take(&text);
+}
+
+/* "(systemd bot.service)", "(docker 0123456789ab)", "(pts/2)"; nothing for anything else. */
+static void append_origin(struct text *text, const struct process *process)
+{
+	const struct supervisor *supervisor = &process->supervisor;
+	const char *kind = supervisor_kind_name(supervisor->kind);
+
+	if (kind) {
+		text_append(text, "  (%s ", kind);
+		if (*supervisor->name)
+			text_append_printable(text, supervisor->name);
+		else
+			text_append(text, "%.12s", supervisor->id);
+		text_append(text, ")");
+	} else if (process->tty) {
+		text_append(text, "  (");
+		text_append_printable(text, process->tty);
+		text_append(text, ")");
+	}
+}
+
+static struct row row_of(const struct survey *survey, const struct holder *holder)
+{
+	const struct process *process = &holder->process;
+
+	return (struct row){
+		.pid = memory_format("%d", process->pid),
+		.user = text_printable(process->user),
+		.locks = report_locks(survey, holder),
+		.doing = report_activity(survey, holder),
+		.command = holder_command(holder),
+	};
+}
+
+static void row_release(struct row *row)
+{
+	free(row->pid);
+	free(row->user);
+	free(row->locks);
+	free(row->doing);
+	free(row->command);
+}
+
+static void widen(size_t *width, const char *cell, size_t most)
+{
+	const size_t columns = text_columns(cell);
+
+	if (columns > *width)
+		*width = columns < most ? columns : most;
+}
+
+struct widths {
+	size_t pid, user, locks, doing;
+};
+
+static struct widths measure(const struct row *rows, size_t count)
+{
+	struct widths widths = { strlen("PID"), strlen("USER"), strlen("LOCKS"),
+				 strlen("WHAT IT IS DOING") };
+
+	for (size_t i = 0; i < count; i++) {
+		widen(&widths.pid, rows[i].pid, 12);
+		widen(&widths.user, rows[i].user, MOST_USER);
+		widen(&widths.locks, rows[i].locks, 40);
+		widen(&widths.doing, rows[i].doing, MOST_ACTIVITY);
+	}
+	return widths;
+}
+
+static void append_row(struct text *text, const struct row *row, const struct widths *widths,
+		       const char *origin, size_t width)
+{
+	const size_t before =
+		2 + widths->pid + 2 + widths->user + 2 + widths->locks + 2 + widths->doing + 2;
+	const size_t tail = text_columns(origin);
+	const size_t room = width > before + tail + LEAST_COMMAND ? width - before - tail
+								  : LEAST_COMMAND;
+
+	text_append(text, "  ");
+	text_append_cell(text, row->pid, widths->pid);
+	text_append(text, "  ");
+	text_append_cell(text, row->user, widths->user);
+	text_append(text, "  ");
+	text_append_cell(text, row->locks, widths->locks);
+	text_append(text, "  ");
+	text_append_cell(text, row->doing, widths->doing);
+	text_append(text, "  ");
+	text_append_cell(text, row->command, text_columns(row->command) > room ? room : 0);
+	text_append(text, "%s\n", origin);
+}
+
+static void append_holders(struct text *text, const struct survey *survey,
+			   const struct report_style *style)
+{
+	static const struct row heading = { "PID", "USER", "LOCKS", "WHAT IT IS DOING", "COMMAND" };
+	const size_t count = survey->holders.count;
+	auto_free struct row *rows = memory_allocate(count, sizeof *rows);
+
+	if (count == 0)
+		return;
+	for (size_t i = 0; i < count; i++)
+		rows[i] = row_of(survey, &survey->holders.items[i]);
+
+	const struct widths widths = measure(rows, count);
+
+	text_append(text, "\n");
+	append_row(text, &heading, &widths, "", style->width);
+	for (size_t i = 0; i < count; i++) {
+		auto_text origin = { 0 };
+
+		append_origin(&origin, &survey->holders.items[i].process);
+		append_row(text, &rows[i], &widths, text_string(&origin), style->width);
+		row_release(&rows[i]);
+	}
+}
+
+/* When it started, by the wall clock. */
+static void append_start(struct text *text, const struct survey *survey, const struct process *process)
+{
+	const double age = clock_now() - (double)process->start_ticks / (double)sysconf(_SC_CLK_TCK);
+	struct timespec start = survey->taken;
+	char stamp[CLOCK_STAMP_SIZE];
+
+	start.tv_sec -= (time_t)age;
+	start.tv_nsec = 0;
+	clock_stamp(start, stamp);
+	text_append(text, "started %.19sZ", stamp);
+}
+
+static void append_details(struct text *text, const struct survey *survey)
+{
+	for (size_t i = 0; i < survey->holders.count; i++) {
+		const struct holder *holder = &survey->holders.items[i];
+		const struct process *process = &holder->process;
+		char compact[LOCK_COMPACT_SIZE];
+		auto_free char *command = holder_command(holder);
+
+		lock_bytes_compact(holder_locks(holder), compact);
+		text_append(text, "\n  %d  locks %s, ", process->pid, compact);
+		append_start(text, survey, process);
+		text_append(text, "\n    command  %s\n    program  ", command);
+		text_append_printable(text, process->exe ? process->exe : "?");
+		text_append(text, "\n    folder   ");
+		text_append_printable(text, process->cwd ? process->cwd : "?");
+		text_append(text, "\n    file     ");
+		text_append_printable(text, holder->path ? holder->path : "?");
+		text_append(text, "\n    parents ");
+		for (size_t p = 0; p < process->ancestor_count; p++) {
+			text_append(text, " %s%d ", p ? "< " : "", process->ancestors[p].pid);
+			text_append_printable(text, process->ancestors[p].name);
+		}
+		text_append(text, "\n");
+	}
+}
+
+static void append_who(struct text *text, const struct pid_list *pids)
+{
+	enum { MOST_NAMED = 5 };
+
+	for (size_t i = 0; i < pids->count && i < MOST_NAMED; i++)
+		text_append(text, "%s%d", i ? ", " : "", pids->items[i]);
+	if (pids->count > MOST_NAMED)
+		text_append(text, " and %zu more", pids->count - MOST_NAMED);
+}
+
+static const char *slot_name(enum lock_slot slot, bool written)
+{
+	static const char *const names[SLOT_COUNT] = { "PENDING", "RESERVED", "SHARED", "DMS",
+						       "WRITE",	  "CKPT",     "RECOVER", "READ0",
+						       "READ1",	  "READ2",    "READ3",	 "READ4" };
+
+	return slot == SLOT_SHARED && written ? "EXCLUSIVE" : names[slot];
+}
+
+static void append_reason(struct text *text, const struct survey *survey,
+			  const struct verdict *verdict, enum question question)
+{
+	const struct pid_list *pids = &verdict->blockers[question];
+
+	if (question == CAN_MIGRATE && pids->count == 1) {
+		text_append(text, "%d has it open", pids->items[0]);
+	} else if (question == CAN_MIGRATE && pids->count > 1) {
+		text_append(text, "%zu processes have it open", pids->count);
+	} else if (pids->count == 0) {
+		text_append(text, "somebody who cannot be seen from here %s",
+			    question == CAN_MIGRATE ? "has it open" : "holds a lock");
+	} else {
+		const enum lock_slot slot = verdict->blocking[question];
+		const bool written = survey->probes[slot].conflict == CONFLICT_WRITE;
+
+		append_who(text, pids);
+		if (survey->probes[slot].conflict == CONFLICT_NONE)
+			text_append(text, " %s the lock folder", pids->count > 1 ? "have" : "has");
+		else
+			text_append(text, " %s %s", pids->count > 1 ? "hold" : "holds",
+				    slot_name(slot, written));
+	}
+}
+
+static void append_answers(struct text *text, const struct survey *survey,
+			   const struct verdict *verdict)
+{
+	text_append(text, "\n");
+	for (enum question question = 0; question < QUESTION_COUNT; question++) {
+		text_append(text, "  %-8s ", question_name(question));
+		switch (verdict->can[question]) {
+		case ANSWER_YES:
+			text_append(text, "yes");
+			break;
+		case ANSWER_NO:
+			text_append(text, "no   ");
+			append_reason(text, survey, verdict, question);
+			break;
+		default:
+			text_append(text, "?    cannot tell: see below");
+		}
+		text_append(text, "\n");
+	}
+}
+
+/* A sentence, broken at blanks before `width` columns; lines after the first are indented. */
+static void append_wrapped(struct text *text, const char *sentence, size_t used, size_t width)
+{
+	while (*sentence) {
+		const size_t length = strcspn(sentence, " ");
+		auto_free char *word = memory_copy(sentence, length);
+		const size_t columns = text_columns(word);
+
+		if (used + columns > width && used > 4) {
+			text_append(text, "\n    ");
+			used = 4;
+		}
+		text_append(text, "%s", word);
+		used += columns;
+		sentence += length;
+		if (*sentence == ' ') {
+			sentence++;
+			if (used + 1 + strcspn(sentence, " ") <= width)
+				text_append(text, " ");
+			used++;
+		}
+	}
+}
+
+static void append_findings(struct text *text, const struct diagnosis *diagnosis,
+			    const struct report_style *style)
+{
+	for (size_t i = 0; i < diagnosis->count; i++) {
+		const struct finding *finding = &diagnosis->items[i];
+
+		text_append(text, "\n  %s: ", finding->id);
+		append_wrapped(text, finding->why, strlen(finding->id) + 4, style->width);
+		text_append(text, ".\n");
+		if (*finding->fix)
+			text_append(text, "    fix: %s\n", finding->fix);
+	}
+}
+
+void report_text(struct text *text, const struct survey *survey, const struct verdict *verdict,
+		 const struct diagnosis *diagnosis, const struct report_style *style)
+{
+	append_headline(text, survey, verdict, style);
+	append_files(text, survey);
+	append_holders(text, survey, style);
+	if (style->verbose)
+		append_details(text, survey);
+	append_answers(text, survey, verdict);
+	append_findings(text, diagnosis, style);
+}

@@ -1,0 +1,131 @@
+/* Rules about what lies on the disk. See rules.h. */
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/base/memory.h"
+#include "common/base/scope.h"
+#include "common/base/text.h"
+#include "common/rules.h"
+
+bool rule_replaced_file(const struct survey *survey, const struct verdict *verdict,
+			struct finding *finding)
+{
+	(void)verdict;
+	for (size_t i = 0; i < survey->holders.count; i++)
+		if (holder_uses_replaced(&survey->holders.items[i]))
+			finding_add(finding, &survey->holders.items[i]);
+	if (finding->pids.count == 0)
+		return false;
+
+	auto_free char *who = finding_who(finding);
+
+	finding->why = memory_format("%s works on a file that was deleted or replaced since: what it "
+				     "writes there is lost, and others do not see its locks",
+				     who);
+	finding->fix = memory_copy_text("stop it and start it again");
+	return true;
+}
+
+bool rule_hot_journal(const struct survey *survey, const struct verdict *verdict,
+		      struct finding *finding)
+{
+	(void)verdict;
+	if (!survey->journal_hot)
+		return false;
+	finding->why = memory_copy_text("a writer ended in the middle of a transaction and left its "
+					"journal; the next program that opens the database rolls it "
+					"back");
+	finding->fix = memory_copy_text("start the bot, or open it with sqlite3 once; keep the "
+					"-journal file until then, it is part of the data");
+	return true;
+}
+
+bool rule_unsafe_filesystem(const struct survey *survey, const struct verdict *verdict,
+			    struct finding *finding)
+{
+	auto_free char *type = text_printable(survey->filesystem);
+
+	(void)verdict;
+	if (survey->trust != FILESYSTEM_SHARED)
+		return false;
+	finding->why = memory_format("it lies on %s: locks of other machines may not be seen, and "
+				     "SQLite's locks may not work there%s",
+				     type,
+				     survey->mode == JOURNAL_WAL ? "; WAL mode is not supported" : "");
+	finding->fix = memory_copy_text("move the database to a local disk");
+	return true;
+}
+
+/* Those who have it open for writing without any lock that the kernel knows. */
+static void add_lockless(const struct survey *survey, struct finding *finding)
+{
+	for (size_t i = 0; i < survey->holders.count; i++) {
+		const struct holder *holder = &survey->holders.items[i];
+
+		if (holder_uses_current(holder) && lock_bytes_none(&holder->locks) &&
+		    holder_can_write(holder, FILE_MAIN))
+			finding_add(finding, holder);
+	}
+}
+
+bool rule_dotfile_lock(const struct survey *survey, const struct verdict *verdict,
+		       struct finding *finding)
+{
+	(void)verdict;
+	if (!survey->has_dotfile)
+		return false;
+	add_lockless(survey, finding);
+	if (finding->pids.count == 0)
+		return false;
+
+	auto_free char *who = finding_who(finding);
+
+	finding->why = memory_format("%s locks with the folder beside the database that ends in "
+				     ".lock (the unix-dotfile VFS); programs with ordinary locks do "
+				     "not see it, and can destroy what it writes",
+				     who);
+	finding->fix = memory_format("wait until %s is done, and use one VFS in all programs", who);
+	return true;
+}
+
+bool rule_stale_dotfile(const struct survey *survey, const struct verdict *verdict,
+			struct finding *finding)
+{
+	struct finding lockless = { 0 };
+
+	(void)verdict;
+	/* "Nobody" must be proved before anybody is told to remove a lock. */
+	if (!survey->has_dotfile || survey->hidden_opener ||
+	    (survey->certificate != CERTIFICATE_FREE && !survey_saw_everything(survey)))
+		return false;
+	add_lockless(survey, &lockless);
+
+	const bool in_use = lockless.pids.count > 0;
+
+	free(lockless.pids.items);
+	if (in_use)
+		return false;
+	finding->why = memory_format("a lock folder of the unix-dotfile VFS was left beside the "
+				     "database %.0f s ago, and nobody who could own it has the "
+				     "database open",
+				     survey->dotfile_age > 0 ? survey->dotfile_age : 0);
+	auto_free char *command = finding_command(survey, "rmdir");
+
+	/* A quoted word may be followed by a bare one: 'a b'.lock is one word to a shell. */
+	finding->fix = memory_format("%s.lock", command);
+	return true;
+}
+
+bool rule_not_a_database(const struct survey *survey, const struct verdict *verdict,
+			 struct finding *finding)
+{
+	(void)verdict;
+	if (survey->header.is_database)
+		return false;
+	finding->why = memory_copy_text("it does not start as an SQLite database does: encrypted, "
+					"damaged, or something else; locks and users are shown all the "
+					"same");
+	finding->fix = memory_copy_text("");
+	return true;
+}

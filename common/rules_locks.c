@@ -1,0 +1,255 @@
+/* Rules about locks: who holds what, and what that stops. See rules.h. */
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/base/memory.h"
+#include "common/base/scope.h"
+#include "common/base/text.h"
+#include "common/rules.h"
+
+/* WRITE in WAL mode; else the strongest of what a rollback-mode writer holds. */
+static const char *write_lock_of(const struct holder *holder)
+{
+	if (lock_bytes_writes(&holder->locks, SLOT_WRITE))
+		return "WRITE";
+	if (lock_bytes_writes(&holder->locks, SLOT_SHARED))
+		return "EXCLUSIVE";
+	return lock_bytes_writes(&holder->locks, SLOT_PENDING) ? "PENDING" : "RESERVED";
+}
+
+/* Holds EXCLUSIVE without a transaction to show for it (rule_exclusive_mode). */
+static bool keeps_exclusive(const struct survey *survey, const struct holder *holder)
+{
+	const struct lock_bytes *locks = &holder->locks;
+
+	if (!lock_bytes_writes(locks, SLOT_SHARED))
+		return false;
+	if (survey->mode == JOURNAL_WAL)
+		return true;
+	/*
+	 * unix-excl takes the shared range only; so does who rolls a hot journal back. locking_mode=EXCLUSIVE
+	 * keeps the journal open, emptied, from one transaction to the next.
+	 */
+	if (!lock_bytes_writes(locks, SLOT_RESERVED))
+		return !survey->exists[FILE_JOURNAL];
+	return holder_has_open(holder, FILE_JOURNAL) && survey->journal_empty;
+}
+
+static bool is_writer(const struct survey *survey, const struct holder *holder)
+{
+	return holder_uses_current(holder) && holder_role(holder, survey->mode) == ROLE_WRITER &&
+	       !keeps_exclusive(survey, holder);
+}
+
+/*
+ * How long the transaction has been open at least: the sampling, or the age of the journal that it wrote.
+ * (The age of a -wal says nothing: the frames in it may be of an earlier transaction.)
+ */
+static double least_age(const struct survey *survey, const struct holder *holder)
+{
+	double age = holder->sampled_seconds;
+
+	if (survey->mode == JOURNAL_ROLLBACK && survey->exists[FILE_JOURNAL] &&
+	    !survey->journal_empty) {
+		const struct timespec *then = &survey->changed[FILE_JOURNAL];
+		const double journal = (double)(survey->taken.tv_sec - then->tv_sec) +
+				       (double)(survey->taken.tv_nsec - then->tv_nsec) / 1e9;
+
+		age = journal > age ? journal : age;
+	}
+	return age;
+}
+
+bool rule_idle_writer(const struct survey *survey, const struct verdict *verdict,
+		      struct finding *finding)
+{
+	const struct holder *first = NULL;
+
+	(void)verdict;
+	for (size_t i = 0; i < survey->holders.count; i++) {
+		const struct holder *holder = &survey->holders.items[i];
+
+		if (!is_writer(survey, holder) || !holder_is_idle(holder))
+			continue;
+		first = first ? first : holder;
+		finding_add(finding, holder);
+	}
+	if (!first)
+		return false;
+
+	auto_free char *who = finding_who(finding);
+
+	finding->why = memory_format("%s opened a write transaction (%s) and all its threads have "
+				     "slept for %.1f s or longer; every other writer is refused "
+				     "until it commits or rolls back",
+				     who, write_lock_of(first), least_age(survey, first));
+	finding->fix = finding_command(survey, "botkill");
+	return true;
+}
+
+bool rule_active_writer(const struct survey *survey, const struct verdict *verdict,
+			struct finding *finding)
+{
+	const struct holder *first = NULL;
+
+	(void)verdict;
+	for (size_t i = 0; i < survey->holders.count; i++) {
+		const struct holder *holder = &survey->holders.items[i];
+
+		if (!is_writer(survey, holder) || holder_is_idle(holder) ||
+		    holder_is_stopped(holder))
+			continue;
+		first = first ? first : holder;
+		finding_add(finding, holder);
+	}
+	if (!first)
+		return false;
+
+	auto_free char *who = finding_who(finding);
+
+	finding->why = memory_format("%s has a write transaction (%s)%s; other writers are refused "
+				     "until it ends",
+				     who, write_lock_of(first),
+				     first->sampled_seconds > 0 ? " and is at work" : "");
+	finding->fix = memory_copy_text("wait; let other connections wait too (PRAGMA "
+					"busy_timeout=5000)");
+	return true;
+}
+
+bool rule_reader_blocks_commit(const struct survey *survey, const struct verdict *verdict,
+			       struct finding *finding)
+{
+	const struct holder *writer = NULL;
+
+	(void)verdict;
+	if (survey->mode == JOURNAL_WAL)
+		return false;
+	for (size_t i = 0; i < survey->holders.count; i++) {
+		const struct holder *holder = &survey->holders.items[i];
+
+		if (lock_bytes_writes(&holder->locks, SLOT_PENDING) &&
+		    !lock_bytes_writes(&holder->locks, SLOT_SHARED))
+			writer = holder;
+	}
+	for (size_t i = 0; writer && i < survey->holders.count; i++)
+		if (&survey->holders.items[i] != writer &&
+		    lock_bytes_reads(&survey->holders.items[i].locks, SLOT_SHARED))
+			finding_add(finding, &survey->holders.items[i]);
+	if (finding->pids.count == 0)
+		return false;
+
+	auto_free char *who = finding_who(finding);
+
+	finding->why = memory_format("%d wants to commit (PENDING) and %s still reads; until the "
+				     "reading ends nobody else can even begin to read",
+				     writer->process.pid, who);
+	finding->fix = memory_format("finish that SELECT (fetch all its rows, or close the cursor) "
+				     "in %s",
+				     who);
+	return true;
+}
+
+bool rule_exclusive_mode(const struct survey *survey, const struct verdict *verdict,
+			 struct finding *finding)
+{
+	(void)verdict;
+	for (size_t i = 0; i < survey->holders.count; i++)
+		if (keeps_exclusive(survey, &survey->holders.items[i]))
+			finding_add(finding, &survey->holders.items[i]);
+	if (finding->pids.count == 0)
+		return false;
+
+	auto_free char *who = finding_who(finding);
+
+	finding->why = memory_format("%s keeps the database for itself (PRAGMA "
+				     "locking_mode=EXCLUSIVE, or the unix-excl VFS): it will not "
+				     "let go between transactions",
+				     who);
+	finding->fix = memory_copy_text("set locking_mode=NORMAL in that program, or stop it while "
+					"others need the database");
+	return true;
+}
+
+bool rule_recovering(const struct survey *survey, const struct verdict *verdict,
+		     struct finding *finding)
+{
+	(void)verdict;
+	for (size_t i = 0; i < survey->holders.count; i++) {
+		const struct holder *holder = &survey->holders.items[i];
+		const bool rolls_back = survey->journal_hot &&
+					lock_bytes_writes(&holder->locks, SLOT_SHARED);
+
+		if (rolls_back || holder_role(holder, survey->mode) == ROLE_RECOVERING)
+			finding_add(finding, holder);
+	}
+	if (finding->pids.count == 0)
+		return false;
+
+	auto_free char *who = finding_who(finding);
+
+	finding->why = memory_format("%s is repairing the database after a crash", who);
+	finding->fix = memory_copy_text("wait until it is done");
+	return true;
+}
+
+/*
+ * A process that closes any other descriptor on the database loses its POSIX locks without noticing
+ * (sqlite.org/howtocorrupt.html, "posix advisory locks canceled"). In WAL mode its DMS lock on the -shm stays
+ * behind; in rollback mode it has the journal open for writing and no lock.
+ */
+static bool lost_its_locks(const struct survey *survey, const struct holder *holder)
+{
+	const struct lock_bytes *locks = &holder->locks;
+
+	if (!holder_can_write(holder, FILE_MAIN) || lock_bytes_holds(locks, SLOT_SHARED))
+		return false;
+	if (survey->mode == JOURNAL_WAL)
+		return lock_bytes_holds(locks, SLOT_DMS);
+	return holder_can_write(holder, FILE_JOURNAL) && !survey->journal_empty &&
+	       lock_bytes_none(locks) && !survey->has_dotfile;
+}
+
+bool rule_lost_locks(const struct survey *survey, const struct verdict *verdict,
+		     struct finding *finding)
+{
+	(void)verdict;
+	for (size_t i = 0; i < survey->holders.count; i++)
+		if (lost_its_locks(survey, &survey->holders.items[i]))
+			finding_add(finding, &survey->holders.items[i]);
+	if (finding->pids.count == 0)
+		return false;
+
+	auto_free char *who = finding_who(finding);
+
+	finding->why = memory_format("%s uses the database but has lost its lock on it, probably by "
+				     "opening and closing the file besides SQLite: what it and "
+				     "others write now can destroy the database",
+				     who);
+	finding->fix = memory_copy_text("stop it before anybody else writes, then check the "
+					"database (PRAGMA integrity_check)");
+	return true;
+}
+
+bool rule_hidden_holder(const struct survey *survey, const struct verdict *verdict,
+			struct finding *finding)
+{
+	(void)verdict;
+	if (survey->hidden_locks > 0)
+		finding->why = memory_copy_text("somebody who cannot be seen from here holds a lock: a "
+						"process in another PID namespace (a container, or "
+						"outside of this one)");
+	else if (survey->hidden_opener && !survey->scanned)
+		finding->why = memory_copy_text("somebody has it open, without a lock; --no-scan did "
+						"not look for them");
+	else if (survey->hidden_opener)
+		finding->why = memory_copy_text("the kernel says that somebody has it open, and no "
+						"process that can be seen has: it is in another PID "
+						"namespace, or may not be looked at");
+	else
+		return false;
+	finding->fix = memory_copy_text(survey->hidden_opener && !survey->scanned
+						? "run dblockcheck without --no-scan"
+						: "run dblockcheck as root, on the host");
+	return true;
+}

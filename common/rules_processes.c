@@ -1,0 +1,176 @@
+/* Rules about what the processes are. See rules.h. */
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/base/memory.h"
+#include "common/base/scope.h"
+#include "common/base/text.h"
+#include "common/rules.h"
+
+static const char *base_name(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	return slash ? slash + 1 : path;
+}
+
+/* Programs whose first argument says what they really are. */
+static bool is_interpreter(const char *exe)
+{
+	static const char *const prefixes[] = { "python", "pypy", "node", "bun", "deno", "ruby",
+						"perl",	  "php",  "java", "lua", "tclsh" };
+
+	for (size_t i = 0; i < sizeof prefixes / sizeof *prefixes; i++)
+		if (strncmp(base_name(exe), prefixes[i], strlen(prefixes[i])) == 0)
+			return true;
+	return false;
+}
+
+/* The script that an interpreter runs, as an absolute path where that can be told; NULL without one. */
+static char *script_of(const struct process *process)
+{
+	for (size_t i = 1; i < process->command_count; i++) {
+		const char *word = process->command[i];
+
+		if (strcmp(word, "-c") == 0 || strcmp(word, "-e") == 0)
+			return NULL;
+		if (*word == '-')
+			continue;
+		if (*word == '/' || !process->cwd)
+			return memory_copy_text(word);
+		if (strncmp(word, "./", 2) == 0)
+			word += 2;
+		return memory_format("%s/%s", process->cwd, word);
+	}
+	return NULL;
+}
+
+static bool same_arguments(const struct process *a, const struct process *b)
+{
+	if (a->command_count != b->command_count)
+		return false;
+	for (size_t i = 1; i < a->command_count; i++)
+		if (strcmp(a->command[i], b->command[i]) != 0)
+			return false;
+	return true;
+}
+
+static bool same_program(const struct process *a, const struct process *b)
+{
+	if (!a->exe || !b->exe || strcmp(a->exe, b->exe) != 0)
+		return false;
+	if (!is_interpreter(a->exe))
+		return same_arguments(a, b);
+
+	auto_free char *first = script_of(a);
+	auto_free char *second = script_of(b);
+
+	return first && second ? strcmp(first, second) == 0 : !first && !second && same_arguments(a, b);
+}
+
+/* A master and its workers are one program, not two. */
+static bool is_family(const struct process *a, const struct process *b)
+{
+	return a->ppid == b->pid || b->ppid == a->pid ||
+	       (a->ppid == b->ppid && a->ppid > 1 && same_arguments(a, b) && a->uid == b->uid &&
+		a->tty == NULL && b->tty == NULL && a->supervisor.kind != SUPERVISOR_NONE);
+}
+
+static bool has_twin(const struct survey *survey, const struct holder *holder)
+{
+	for (size_t i = 0; i < survey->holders.count; i++) {
+		const struct holder *other = &survey->holders.items[i];
+
+		if (other != holder && !holder_is_bystander(other) &&
+		    same_program(&holder->process, &other->process) &&
+		    !is_family(&holder->process, &other->process))
+			return true;
+	}
+	return false;
+}
+
+bool rule_two_instances(const struct survey *survey, const struct verdict *verdict,
+			struct finding *finding)
+{
+	(void)verdict;
+	for (size_t i = 0; i < survey->holders.count; i++) {
+		const struct holder *holder = &survey->holders.items[i];
+
+		if (!holder_is_bystander(holder) && has_twin(survey, holder))
+			finding_add(finding, holder);
+	}
+	if (finding->pids.count == 0)
+		return false;
+
+	auto_free char *who = finding_who(finding);
+
+	finding->why = memory_format("%s are copies of the same program, started separately", who);
+	finding->fix = memory_copy_text("stop the one that should not run: look at their start, "
+					"terminal and supervisor above");
+	return true;
+}
+
+bool rule_stopped_holder(const struct survey *survey, const struct verdict *verdict,
+			 struct finding *finding)
+{
+	(void)verdict;
+	for (size_t i = 0; i < survey->holders.count; i++)
+		if (holder_is_stopped(&survey->holders.items[i]))
+			finding_add(finding, &survey->holders.items[i]);
+	if (finding->pids.count == 0)
+		return false;
+
+	auto_free char *who = finding_who(finding);
+
+	finding->why = memory_format("%s is stopped (Ctrl+Z, SIGSTOP or a debugger): what it holds "
+				     "it keeps, and it does nothing",
+				     who);
+	finding->fix = memory_format("let it go on: kill -CONT %d", finding->pids.items[0]);
+	return true;
+}
+
+bool rule_bystander(const struct survey *survey, const struct verdict *verdict,
+		    struct finding *finding)
+{
+	(void)verdict;
+	for (size_t i = 0; i < survey->holders.count; i++) {
+		const struct holder *holder = &survey->holders.items[i];
+
+		if (holder_uses_current(holder) && holder_is_bystander(holder))
+			finding_add(finding, holder);
+	}
+	if (finding->pids.count == 0)
+		return false;
+
+	auto_free char *who = finding_who(finding);
+
+	finding->why = memory_format("%s only reads the file and holds no lock (an editor, an "
+				     "indexer, a copy being made): it stops no reader and no writer",
+				     who);
+	finding->fix = memory_copy_text("before a migration close it, or tell it to leave this file "
+					"alone");
+	return true;
+}
+
+bool rule_hidden_processes(const struct survey *survey, const struct verdict *verdict,
+			   struct finding *finding)
+{
+	(void)verdict;
+	if (survey->certificate == CERTIFICATE_FREE || !survey->scanned ||
+	    survey_saw_everything(survey))
+		return false;
+	if (survey->hidden_processes > 0)
+		finding->why = memory_format("%zu processes could not be looked into: one of them may "
+					     "have it open",
+					     survey->hidden_processes);
+	else if (survey->proc_hides)
+		finding->why = memory_copy_text("/proc is mounted with hidepid: processes of other "
+						"users do not show");
+	else
+		finding->why = memory_copy_text("this is not the machine's first PID namespace: "
+						"processes outside of it do not show");
+	finding->fix = memory_copy_text("run dblockcheck as root, on the host; or answer for what can "
+					"be seen with --visible-only");
+	return true;
+}

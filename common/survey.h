@@ -1,0 +1,82 @@
+/*
+ * One database and everything that can be seen of who uses it: the "collect" step. What follows from it is
+ * decided by verdict.h and diagnosis.h, which are pure functions of this struct, and shown by report.h.
+ *
+ * A survey never opens the database through SQLite, never writes, and keeps no lock: stat, /proc, F_GETLK, reads
+ * of headers, and a lease that is given back at once. See target.h for what that means to a process that has
+ * the database open itself.
+ */
+#ifndef COMMON_SURVEY_H
+#define COMMON_SURVEY_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <time.h>
+
+#include "common/base/error.h"
+#include "common/holder.h"
+#include "common/linux/lock_probe.h"
+#include "common/linux/mounts.h"
+#include "common/linux/proc_root.h"
+#include "common/sqlite/wal_index.h"
+
+struct survey_options {
+	bool scan;		/* walk over all processes; else only those that hold locks are known */
+	double sample_seconds;	/* between the two samples of activity; 0: one only */
+};
+
+/* What the kernel said to the question whether the file is open anywhere (lease.h). */
+enum certificate {
+	CERTIFICATE_NONE,    /* could not be asked, or its answer would mean nothing here */
+	CERTIFICATE_FREE,    /* nobody has it open: no hidden process can make that wrong */
+	CERTIFICATE_IN_USE,  /* somebody has it open, visible or not */
+};
+
+struct survey {
+	char *given;	       /* the database as the user wrote it */
+	char *database;	       /* its absolute path */
+	struct timespec taken; /* wall clock, at the end of the survey */
+
+	struct database_header header;
+	enum journal_mode mode;
+	bool exists[FILE_COUNT];
+	uint64_t size[FILE_COUNT];		/* bytes */
+	struct timespec changed[FILE_COUNT];	/* last modification */
+	uint64_t inode;
+	char *filesystem;	   /* "ext4" */
+	char *filesystem_options;
+	enum filesystem_trust trust;
+
+	bool index_known;	/* false: the wal-index is missing or cannot be trusted */
+	struct wal_index index;
+	bool journal_empty;	/* no journal, or one without content (TRUNCATE, PERSIST, just made) */
+	bool journal_hot;	/* has to be rolled back by the next opener */
+	bool has_dotfile;	/* DATABASE.lock is there */
+	double dotfile_age;	/* seconds since it was last raised */
+
+	struct lock_probe probes[SLOT_COUNT]; /* F_GETLK's answers */
+	struct holders holders;		      /* sorted by PID */
+	enum certificate certificate;
+
+	bool scanned;		    /* all processes were looked for */
+	size_t hidden_processes;    /* that may not be looked at */
+	size_t hidden_locks;	    /* that F_GETLK sees and no visible process holds */
+	bool hidden_opener;	    /* somebody has it open, and it is none of the holders */
+	bool initial_pid_namespace; /* processes outside of this container would be seen */
+	bool proc_hides;	    /* /proc is mounted so that other users' processes are missing */
+	double sampled_seconds;	    /* between the two samples; 0 when there was one */
+};
+
+#define auto_survey __attribute__((cleanup(survey_release))) struct survey
+
+bool survey_take(struct survey *survey, const struct proc_root *root, const char *path,
+		 const struct survey_options *options, struct error *err);
+void survey_release(struct survey *survey);
+
+/* Every process could be looked for and at, so that an empty list of holders means nobody. */
+bool survey_saw_everything(const struct survey *survey);
+
+/* NULL when there is no such holder. */
+struct holder *survey_find(const struct survey *survey, pid_t pid);
+
+#endif

@@ -1,0 +1,70 @@
+/*
+ * The files of one database, found once and then spoken of through descriptors, so that no later rename can
+ * make a survey look at something else.
+ *
+ * They are held as O_PATH: such a descriptor is not an open file to the kernel, so two surveys side by side do
+ * not take each other for users of the database. Whoever wants to read or to ask for locks opens for that
+ * moment with target_reopen().
+ *
+ * POSIX locks of a process on a file go away when it closes any descriptor on that file. So a process that
+ * has the database open through SQLite must not call target_reopen(); it forks first (reference F10).
+ */
+#ifndef COMMON_TARGET_H
+#define COMMON_TARGET_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/stat.h>
+
+#include "common/base/error.h"
+#include "common/linux/lock_table.h"
+#include "common/linux/mounts.h"
+#include "common/linux/proc_root.h"
+#include "common/sqlite/database_files.h"
+
+struct target_file {
+	int path_fd; /* O_PATH; -1 when there is no such file */
+	struct stat stat;
+	unsigned major, minor; /* of stat's device */
+	struct lock_key key;   /* how /proc/locks names it */
+};
+
+struct target {
+	char *given;	/* the path as the user wrote it */
+	char *absolute; /* the same from the root on; symbolic links kept */
+	char *resolved; /* where the file really is; SQLite puts the other files beside this one */
+	int folder_fd;	/* its folder, O_PATH */
+	struct target_file files[FILE_COUNT];
+	char *filesystem; /* type, "ext4" */
+	char *filesystem_options;
+	enum filesystem_trust trust;
+	bool has_dotfile;      /* a folder DATABASE.lock lies beside it: the lock of SQLite's unix-dotfile VFS */
+	struct timespec dotfile_changed; /* when that lock was last raised */
+};
+
+/* A target before target_open(): nothing to release. */
+#define TARGET_NONE                                                         \
+	{                                                                   \
+		.folder_fd = -1,                                            \
+		.files = { [0 ... FILE_COUNT - 1] = { .path_fd = -1 } }, \
+	}
+
+#define auto_target __attribute__((cleanup(target_release))) struct target
+
+/*
+ * Finds the database at `path` and its other files. Refuses what is no regular file (without opening it: a FIFO
+ * would hang us) and what lies in the upper folder of an overlay, where locks do not reach the container.
+ */
+bool target_open(struct target *target, const struct proc_root *root, const char *path,
+		 struct error *err);
+void target_release(struct target *target);
+
+/*
+ * Opens one of the files for reading; it must exist. The caller closes it, soon. Returns -1 on failure.
+ */
+int target_reopen(const struct target *target, enum database_file file, struct error *err);
+
+/* Whether two targets found the same main file. */
+bool target_same(const struct target *a, const struct target *b);
+
+#endif
