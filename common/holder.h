@@ -35,6 +35,7 @@ struct holder {
 	size_t file_count, file_capacity;
 	char *path; /* the main file (else another one) as this process sees it; NULL when unknown */
 	struct activity before, after; /* the two samples; the same one twice when there was one */
+	double first_look;	       /* when `before` was taken, on clock_now() */
 	double sampled_seconds;	       /* between them; 0 when there was one */
 };
 

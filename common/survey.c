@@ -10,9 +10,9 @@
 #include "common/base/scope.h"
 #include "common/base/text.h"
 #include "common/certificate.h"
-#include "common/linux/open_files.h"
 #include "common/linux/privileges.h"
 #include "common/lock_view.h"
+#include "common/survey_holders.h"
 #include "common/target.h"
 
 /* A database that is replaced all the time cannot be surveyed; say so rather than go on for ever. */
@@ -47,175 +47,6 @@ struct holder *survey_find(const struct survey *survey, pid_t pid)
 	return NULL;
 }
 
-/* The holder with this PID, added (with its first sample taken) if it is new. */
-static struct holder *note_holder(struct survey *survey, const struct proc_root *root, pid_t pid)
-{
-	struct holder *holder = survey_find(survey, pid);
-
-	if (!holder) {
-		holder = memory_append(&survey->holders);
-		holder->process.pid = pid;
-		holder->before = activity_look(root, pid);
-		holder->sampled_seconds = clock_now();
-	}
-	return holder;
-}
-
-static bool is_owned(const struct lock_line *line)
-{
-	return !line->waiting && line->pid > 0 &&
-	       (line->class == LOCK_POSIX || line->class == LOCK_FLOCK);
-}
-
-static void note_lock_owners(struct survey *survey, const struct proc_root *root,
-			     const struct lock_table *table)
-{
-	for (size_t i = 0; i < table->count; i++)
-		if (is_owned(&table->items[i]))
-			(void)note_holder(survey, root, table->items[i].pid);
-}
-
-/* What to look for in /proc: the target's files, and the paths where replaced ones were. */
-struct wanted_files {
-	struct open_target targets[FILE_COUNT];
-	char *paths[FILE_COUNT];
-	struct open_query query;
-};
-
-#define auto_wanted __attribute__((cleanup(wanted_release))) struct wanted_files
-
-static void wanted_release(struct wanted_files *wanted)
-{
-	for (enum database_file file = 0; file < FILE_COUNT; file++)
-		free(wanted->paths[file]);
-}
-
-static void wanted_fill(struct wanted_files *wanted, const struct target *target)
-{
-	for (enum database_file file = 0; file < FILE_COUNT; file++) {
-		const struct target_file *one = &target->files[file];
-
-		wanted->paths[file] =
-			memory_format("%s%s", target->resolved, database_file_suffix(file));
-		wanted->targets[file] = (struct open_target){
-			.wanted = one->path_fd >= 0,
-			.major = one->major,
-			.minor = one->minor,
-			.inode = one->stat.st_ino,
-			.path = wanted->paths[file],
-			.key = one->key,
-		};
-	}
-	wanted->query = (struct open_query){ wanted->targets, FILE_COUNT, getpid() };
-}
-
-/* Walks over all processes; those that have one of the files open become holders. */
-static bool walk(struct survey *survey, const struct proc_root *root, const struct target *target,
-		 bool deep, struct error *err)
-{
-	auto_wanted wanted = { 0 };
-	auto_open_files found = { 0 };
-
-	wanted_fill(&wanted, target);
-	if (!open_files_walk(root, &wanted.query, deep, &found, err))
-		return false;
-	for (size_t i = 0; i < found.count; i++)
-		(void)note_holder(survey, root, found.items[i].pid);
-	survey->scanned = true;
-	survey->hidden_processes = found.hidden;
-	return true;
-}
-
-/* Reads who they are, for holders from index `from` on. */
-static bool identify(struct survey *survey, const struct proc_root *root, size_t from,
-		     struct error *err)
-{
-	for (size_t i = from; i < survey->holders.count; i++) {
-		struct process *process = &survey->holders.items[i].process;
-
-		if (!processes_read(root, process, 1, err))
-			return false;
-	}
-	return true;
-}
-
-static void add_lock(struct holder *holder, const struct target *target, const struct lock_line *line)
-{
-	enum database_file file = FILE_MAIN;
-
-	if (line->waiting || line->class == LOCK_LEASE || line->class == LOCK_OTHER ||
-	    !lock_view_file(target, line, &file))
-		return;
-	if (line->class == LOCK_FLOCK) /* SQLite places none, and none of its locks meets one */
-		holder->locks.foreign = true;
-	else
-		lock_bytes_add(&holder->locks, file, line->first, line->last, line->write);
-}
-
-/* Takes over one open file: what it is, and the locks that are only told there. */
-static void add_file(struct holder *holder, const struct target *target, struct open_file *open,
-		     bool table_readable)
-{
-	struct held_file *file = memory_grow(holder->files, &holder->file_capacity,
-					     holder->file_count + 1, sizeof *file);
-
-	holder->files = file;
-	file += holder->file_count++;
-	*file = (struct held_file){ (enum database_file)open->target, open->fd, open->replaced,
-				    open->writable };
-	if (!holder->path || (open->target == FILE_MAIN && !open->replaced)) {
-		free(holder->path);
-		holder->path = take_pointer(&open->path);
-	}
-	for (size_t i = 0; i < open->lock_count; i++) {
-		const struct lock_line *lock = &open->locks[i];
-
-		if (open->replaced)
-			lock_bytes_add(&holder->old_locks, file->file, lock->first, lock->last,
-				       lock->write);
-		else if (lock->class != LOCK_POSIX || !table_readable)
-			add_lock(holder, target, lock);
-	}
-}
-
-/*
- * The second look at one holder: what it has open now, and what it does. Returns false when the process is no
- * longer the one that was identified (it ended, and its PID may be somebody else's).
- */
-static bool look_again(struct holder *holder, const struct proc_root *root,
-		       const struct target *target, const struct lock_view *view)
-{
-	auto_wanted wanted = { 0 };
-	auto_open_files found = { 0 };
-	const double first = holder->sampled_seconds;
-
-	wanted_fill(&wanted, target);
-	open_files_of(root, &wanted.query, holder->process.pid, &found);
-	for (size_t i = 0; i < found.count; i++)
-		add_file(holder, target, &found.items[i], view->table.readable);
-	holder->after = activity_look(root, holder->process.pid);
-	holder->sampled_seconds = clock_now() - first;
-	if (holder->process.known &&
-	    (!holder->after.seen || holder->after.start_ticks != holder->process.start_ticks))
-		return false;
-
-	/*
-	 * btrfs numbers inodes a subvolume while /proc/locks names the whole file system, so a lock may be
-	 * on another file of the same number. A process that we can look into has to have ours open.
-	 */
-	const bool ambiguous = strcmp(target->filesystem, "btrfs") == 0 && !found.hidden &&
-			       found.count == 0;
-
-	for (size_t i = 0; i < view->table.count; i++) {
-		const struct lock_line *line = &view->table.items[i];
-		const bool dead_flock = line->class == LOCK_FLOCK && !holder->after.seen;
-
-		if (is_owned(line) && line->pid == holder->process.pid && !ambiguous && !dead_flock)
-			add_lock(holder, target, line);
-	}
-	return holder_uses_current(holder) || holder_uses_replaced(holder);
-}
-
 static int by_pid(const void *left, const void *right)
 {
 	const struct holder *a = left, *b = right;
@@ -228,66 +59,6 @@ static void sort_holders(struct survey *survey)
 	if (survey->holders.count > 1)
 		qsort(survey->holders.items, survey->holders.count, sizeof *survey->holders.items,
 		      by_pid);
-}
-
-/* Looks again at the holders from index `from` on, and forgets those that have let go. */
-static void look_again_at_all(struct survey *survey, const struct proc_root *root, size_t from,
-			      const struct target *target, const struct lock_view *view)
-{
-	size_t kept = from;
-
-	for (size_t i = from; i < survey->holders.count; i++) {
-		struct holder *holder = &survey->holders.items[i];
-
-		if (look_again(holder, root, target, view))
-			survey->holders.items[kept++] = *holder;
-		else
-			holder_release(holder);
-	}
-	survey->holders.count = kept;
-}
-
-/* Whether some holder's locks explain a conflict that the kernel reports on a slot. */
-static bool is_explained(const struct survey *survey, enum lock_slot slot)
-{
-	const bool write = survey->probes[slot].conflict == CONFLICT_WRITE;
-
-	for (size_t i = 0; i < survey->holders.count; i++) {
-		const struct lock_bytes *locks = &survey->holders.items[i].locks;
-
-		if (write ? lock_bytes_writes(locks, slot) : lock_bytes_holds(locks, slot))
-			return true;
-	}
-	return false;
-}
-
-/* Locks that only F_GETLK knows of: their owner, if it is known at all, is a holder too. */
-static bool explain_probes(struct survey *survey, const struct proc_root *root, struct error *err)
-{
-	for (enum lock_slot slot = 0; slot < SLOT_COUNT; slot++) {
-		const struct lock_probe *probe = &survey->probes[slot];
-		const struct lock_range range = lock_slot_range(slot);
-		const size_t before = survey->holders.count;
-
-		if (probe->conflict == CONFLICT_NONE || is_explained(survey, slot))
-			continue;
-		if (probe->pid <= 0) {
-			survey->hidden_locks++;
-			continue;
-		}
-
-		struct holder *holder = note_holder(survey, root, probe->pid);
-
-		if (survey->holders.count > before) {
-			holder->after = holder->before;
-			holder->sampled_seconds = 0;
-		}
-		lock_bytes_add(&holder->locks, range.file, range.start,
-			       range.start + range.length - 1, probe->conflict == CONFLICT_WRITE);
-		if (!identify(survey, root, before, err))
-			return false;
-	}
-	return true;
 }
 
 static size_t read_start(const struct target *target, enum database_file file, uint8_t *bytes,
@@ -411,9 +182,9 @@ static bool certify(struct survey *survey, const struct proc_root *root,
 	if (survey->scanned) {
 		const size_t before = survey->holders.count;
 
-		if (!walk(survey, root, target, true, err) || !identify(survey, root, before, err))
+		if (!holders_walk(survey, root, target, true, err) || !holders_identify(survey, root, before, err))
 			return false;
-		look_again_at_all(survey, root, before, target, view);
+		holders_look_again(survey, root, before, target, view);
 		for (size_t i = before; i < survey->holders.count; i++)
 			survey->holders.items[i].sampled_seconds = 0;
 	}
@@ -441,10 +212,10 @@ static bool find_holders(struct survey *survey, const struct proc_root *root,
 
 	if (!lock_view_take(&view, root, target, err))
 		return false;
-	note_lock_owners(survey, root, &view.table);
-	if (options->scan && !walk(survey, root, target, false, err))
+	holders_note_owners(survey, root, &view.table);
+	if (options->scan && !holders_walk(survey, root, target, false, err))
 		return false;
-	if (!identify(survey, root, 0, err))
+	if (!holders_identify(survey, root, 0, err))
 		return false;
 	wait_for_second_sample(survey, started, clock_now(), options->sample_seconds);
 	return true;
@@ -462,15 +233,15 @@ static bool settle_holders(struct survey *survey, const struct proc_root *root,
 	if (!lock_view_take(&view, root, target, err))
 		return false;
 	memcpy(survey->probes, view.probes, sizeof survey->probes);
-	note_lock_owners(survey, root, &view.table);
-	if (!identify(survey, root, sampled, err))
+	holders_note_owners(survey, root, &view.table);
+	if (!holders_identify(survey, root, sampled, err))
 		return false;
-	look_again_at_all(survey, root, 0, target, &view);
+	holders_look_again(survey, root, 0, target, &view);
 	for (size_t i = 0; i < survey->holders.count; i++)
 		if (options->sample_seconds <= 0)
 			survey->holders.items[i].sampled_seconds = 0;
 	survey->sampled_seconds = options->sample_seconds;
-	return explain_probes(survey, root, err) && read_files(survey, target, err) &&
+	return holders_explain_probes(survey, root, err) && read_files(survey, target, err) &&
 	       certify(survey, root, target, &view, err);
 }
 

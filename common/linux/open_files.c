@@ -158,6 +158,23 @@ static enum table_view why_not(int error)
 	return error == EACCES || error == EPERM ? TABLE_HIDDEN : TABLE_GONE;
 }
 
+/* Told by its text: reading a link asks no file system. */
+static bool is_avoided(const struct open_query *query, int folder, const char *name)
+{
+	if (query->avoid_count == 0)
+		return false;
+
+	auto_free char *link = proc_read_link(folder, name);
+
+	for (size_t i = 0; link && i < query->avoid_count; i++) {
+		const size_t length = strlen(query->avoid[i]);
+
+		if (strncmp(link, query->avoid[i], length) == 0 && link[length] == '/')
+			return true;
+	}
+	return false;
+}
+
 /* Looks at every descriptor in one table. */
 static enum table_view look_at_table(const struct search *search, const char *table)
 {
@@ -173,6 +190,8 @@ static enum table_view look_at_table(const struct search *search, const char *ta
 	while (number_walk_next(&walk, &fd, &name)) {
 		struct statx file = { 0 };
 
+		if (is_avoided(search->query, folder, name))
+			continue;
 		if (statx(folder, name, AT_STATX_DONT_SYNC | AT_NO_AUTOMOUNT,
 			  STATX_TYPE | STATX_INO | STATX_NLINK, &file) == 0) {
 			view = TABLE_SEEN;

@@ -32,6 +32,8 @@ struct open_query {
 	const struct open_target *targets;
 	size_t count;
 	pid_t self; /* not looked at: the caller's own descriptors */
+	const char *const *avoid; /* mount points whose files are not looked at: a server may hang */
+	size_t avoid_count;
 };
 
 /* One descriptor on one of the targets. */
