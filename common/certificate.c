@@ -21,7 +21,8 @@ static enum lease_answer ask_all(const struct target *target)
 {
 	enum lease_answer answer = ask_file(target, FILE_MAIN);
 
-	for (enum database_file file = FILE_MAIN + 1; file < FILE_COUNT && answer == LEASE_ALONE; file++)
+	for (enum database_file file = FILE_MAIN + 1; file < FILE_COUNT && answer == LEASE_ALONE;
+	     file++)
 		if (target->files[file].path_fd >= 0 && ask_file(target, file) == LEASE_SHARED)
 			answer = LEASE_SHARED;
 	return answer;

@@ -26,11 +26,11 @@ static const struct {
 	{ "pinned-wal", SEVERITY_WARNING, rule_pinned_wal },
 	{ "hot-journal", SEVERITY_WARNING, rule_hot_journal },
 	{ "stale-dotfile", SEVERITY_WARNING, rule_stale_dotfile },
-	{ "hidden-processes", SEVERITY_WARNING, rule_hidden_processes },
 	{ "not-a-database", SEVERITY_WARNING, rule_not_a_database },
 	{ "active-writer", SEVERITY_INFO, rule_active_writer },
 	{ "recovering", SEVERITY_INFO, rule_recovering },
 	{ "bystander", SEVERITY_INFO, rule_bystander },
+	{ "hidden-processes", SEVERITY_INFO, rule_hidden_processes },
 };
 
 const char *severity_name(enum severity severity)

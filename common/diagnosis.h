@@ -16,11 +16,11 @@ enum severity { SEVERITY_INFO, SEVERITY_WARNING, SEVERITY_CRITICAL };
 const char *severity_name(enum severity severity);
 
 struct finding {
-	const char *id;		/* "idle-writer" */
+	const char *id; /* "idle-writer" */
 	enum severity severity;
-	struct pid_list pids;	/* whom it is about; may be empty */
-	char *why;		/* one printable sentence */
-	char *fix;		/* one printable sentence or command; "" when there is nothing to do */
+	struct pid_list pids; /* whom it is about; may be empty */
+	char *why;	      /* one printable sentence */
+	char *fix; /* one printable sentence or command; "" when there is nothing to do */
 };
 
 struct diagnosis {

@@ -92,9 +92,12 @@ enum holder_role holder_role(const struct holder *holder, enum journal_mode mode
 const char *holder_role_name(enum holder_role role)
 {
 	static const char *const names[] = {
-		[ROLE_OPEN] = "open",	  [ROLE_CONNECTED] = "connected",
-		[ROLE_READER] = "reader", [ROLE_WRITER] = "writer",
-		[ROLE_CHECKPOINTER] = "checkpointer", [ROLE_RECOVERING] = "recovering",
+		[ROLE_OPEN] = "open",
+		[ROLE_CONNECTED] = "connected",
+		[ROLE_READER] = "reader",
+		[ROLE_WRITER] = "writer",
+		[ROLE_CHECKPOINTER] = "checkpointer",
+		[ROLE_RECOVERING] = "recovering",
 	};
 
 	return names[role];

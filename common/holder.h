@@ -19,8 +19,8 @@ struct held_file {
 };
 
 enum holder_role {
-	ROLE_OPEN,	   /* no lock: an idle connection in rollback mode, or a bystander */
-	ROLE_CONNECTED,	   /* WAL mode: only the locks that a connection keeps between transactions */
+	ROLE_OPEN,	/* no lock: an idle connection in rollback mode, or a bystander */
+	ROLE_CONNECTED, /* WAL mode: only the locks that a connection keeps between transactions */
 	ROLE_READER,
 	ROLE_WRITER,
 	ROLE_CHECKPOINTER,

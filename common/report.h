@@ -17,8 +17,8 @@ struct json_t;
 
 struct report_style {
 	bool color;
-	bool verbose;  /* who the holders are, in full */
-	size_t width;  /* columns that a line should not pass, where names allow */
+	bool verbose; /* who the holders are, in full */
+	size_t width; /* columns that a line should not pass, where names allow */
 };
 
 void report_text(struct text *text, const struct survey *survey, const struct verdict *verdict,
@@ -28,6 +28,10 @@ void report_text(struct text *text, const struct survey *survey, const struct ve
 struct json_t *report_json(const char *tool, const struct survey *survey,
 			   const struct verdict *verdict, const struct diagnosis *diagnosis)
 	__attribute__((returns_nonnull, warn_unused_result));
+
+/* The table of holders, with its heading; nothing when there are none. For report_text(). */
+void report_holders(struct text *text, const struct survey *survey,
+		    const struct report_style *style);
 
 /* The holder's locks for people: "WRITE READ2", "-"; what each WAL connection holds anyway is left out. */
 char *report_locks(const struct survey *survey, const struct holder *holder);

@@ -19,7 +19,8 @@ static void put_pids(json *object, const char *key, const struct pid_list *pids)
 
 static void put_answers(json *document, const struct verdict *verdict)
 {
-	json *can = json_put_object(document, "can"), *blockers = json_put_object(document, "blockers");
+	json *can = json_put_object(document, "can"),
+	     *blockers = json_put_object(document, "blockers");
 
 	for (enum question question = 0; question < QUESTION_COUNT; question++) {
 		const char *name = question_name(question);
@@ -135,8 +136,8 @@ static void put_identity(json *object, const struct process *process)
 {
 	json_put_number(object, "pid", process->pid);
 	if (!process->known) {
-		static const char *const keys[] = { "start_ticks", "ppid", "user", "uid",
-						    "name",	   "command", "exe", "tty",
+		static const char *const keys[] = { "start_ticks", "ppid",	"user", "uid",
+						    "name",	   "command",	"exe",	"tty",
 						    "cwd",	   "supervisor" };
 
 		for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)

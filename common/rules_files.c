@@ -20,9 +20,10 @@ bool rule_replaced_file(const struct survey *survey, const struct verdict *verdi
 
 	auto_free char *who = finding_who(finding);
 
-	finding->why = memory_format("%s works on a file that was deleted or replaced since: what it "
-				     "writes there is lost, and others do not see its locks",
-				     who);
+	finding->why =
+		memory_format("%s works on a file that was deleted or replaced since: what it "
+			      "writes there is lost, and others do not see its locks",
+			      who);
 	finding->fix = memory_copy_text("stop it and start it again");
 	return true;
 }
@@ -33,9 +34,10 @@ bool rule_hot_journal(const struct survey *survey, const struct verdict *verdict
 	(void)verdict;
 	if (!survey->journal_hot)
 		return false;
-	finding->why = memory_copy_text("a writer ended in the middle of a transaction and left its "
-					"journal; the next program that opens the database rolls it "
-					"back");
+	finding->why =
+		memory_copy_text("a writer ended in the middle of a transaction and left its "
+				 "journal; the next program that opens the database rolls it "
+				 "back");
 	finding->fix = memory_copy_text("start the bot, or open it with sqlite3 once; keep the "
 					"-journal file until then, it is part of the data");
 	return true;
@@ -49,10 +51,10 @@ bool rule_unsafe_filesystem(const struct survey *survey, const struct verdict *v
 	(void)verdict;
 	if (survey->trust != FILESYSTEM_SHARED)
 		return false;
-	finding->why = memory_format("it lies on %s: locks of other machines may not be seen, and "
-				     "SQLite's locks may not work there%s",
-				     type,
-				     survey->mode == JOURNAL_WAL ? "; WAL mode is not supported" : "");
+	finding->why = memory_format(
+		"it lies on %s: locks of other machines may not be seen, and "
+		"SQLite's locks may not work there%s",
+		type, survey->mode == JOURNAL_WAL ? "; WAL mode is not supported" : "");
 	finding->fix = memory_copy_text("move the database to a local disk");
 	return true;
 }
@@ -81,10 +83,11 @@ bool rule_dotfile_lock(const struct survey *survey, const struct verdict *verdic
 
 	auto_free char *who = finding_who(finding);
 
-	finding->why = memory_format("%s locks with the folder beside the database that ends in "
-				     ".lock (the unix-dotfile VFS); programs with ordinary locks do "
-				     "not see it, and can destroy what it writes",
-				     who);
+	finding->why =
+		memory_format("%s locks with the folder beside the database that ends in "
+			      ".lock (the unix-dotfile VFS); programs with ordinary locks do "
+			      "not see it, and can destroy what it writes",
+			      who);
 	finding->fix = memory_format("wait until %s is done, and use one VFS in all programs", who);
 	return true;
 }
@@ -123,9 +126,10 @@ bool rule_not_a_database(const struct survey *survey, const struct verdict *verd
 	(void)verdict;
 	if (survey->header.is_database)
 		return false;
-	finding->why = memory_copy_text("it does not start as an SQLite database does: encrypted, "
-					"damaged, or something else; locks and users are shown all the "
-					"same");
+	finding->why =
+		memory_copy_text("it does not start as an SQLite database does: encrypted, "
+				 "damaged, or something else; locks and users are shown all the "
+				 "same");
 	finding->fix = memory_copy_text("");
 	return true;
 }

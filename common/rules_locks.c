@@ -177,8 +177,8 @@ bool rule_recovering(const struct survey *survey, const struct verdict *verdict,
 	(void)verdict;
 	for (size_t i = 0; i < survey->holders.count; i++) {
 		const struct holder *holder = &survey->holders.items[i];
-		const bool rolls_back = survey->journal_hot &&
-					lock_bytes_writes(&holder->locks, SLOT_SHARED);
+		const bool rolls_back =
+			survey->journal_hot && lock_bytes_writes(&holder->locks, SLOT_SHARED);
 
 		if (rolls_back || holder_role(holder, survey->mode) == ROLE_RECOVERING)
 			finding_add(finding, holder);
@@ -222,10 +222,11 @@ bool rule_lost_locks(const struct survey *survey, const struct verdict *verdict,
 
 	auto_free char *who = finding_who(finding);
 
-	finding->why = memory_format("%s uses the database but has lost its lock on it, probably by "
-				     "opening and closing the file besides SQLite: what it and "
-				     "others write now can destroy the database",
-				     who);
+	finding->why =
+		memory_format("%s uses the database but has lost its lock on it, probably by "
+			      "opening and closing the file besides SQLite: what it and "
+			      "others write now can destroy the database",
+			      who);
 	finding->fix = memory_copy_text("stop it before anybody else writes, then check the "
 					"database (PRAGMA integrity_check)");
 	return true;
@@ -236,16 +237,19 @@ bool rule_hidden_holder(const struct survey *survey, const struct verdict *verdi
 {
 	(void)verdict;
 	if (survey->hidden_locks > 0)
-		finding->why = memory_copy_text("somebody who cannot be seen from here holds a lock: a "
-						"process in another PID namespace (a container, or "
-						"outside of this one)");
+		finding->why =
+			memory_copy_text("somebody who cannot be seen from here holds a lock: a "
+					 "process in another PID namespace (a container, or "
+					 "outside of this one)");
 	else if (survey->hidden_opener && !survey->scanned)
-		finding->why = memory_copy_text("somebody has it open, without a lock; --no-scan did "
-						"not look for them");
+		finding->why =
+			memory_copy_text("somebody has it open, without a lock; --no-scan did "
+					 "not look for them");
 	else if (survey->hidden_opener)
-		finding->why = memory_copy_text("the kernel says that somebody has it open, and no "
-						"process that can be seen has: it is in another PID "
-						"namespace, or may not be looked at");
+		finding->why =
+			memory_copy_text("the kernel says that somebody has it open, and no "
+					 "process that can be seen has: it is in another PID "
+					 "namespace, or may not be looked at");
 	else
 		return false;
 	finding->fix = memory_copy_text(survey->hidden_opener && !survey->scanned

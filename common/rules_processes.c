@@ -66,7 +66,8 @@ static bool same_program(const struct process *a, const struct process *b)
 	auto_free char *first = script_of(a);
 	auto_free char *second = script_of(b);
 
-	return first && second ? strcmp(first, second) == 0 : !first && !second && same_arguments(a, b);
+	return first && second ? strcmp(first, second) == 0
+			       : !first && !second && same_arguments(a, b);
 }
 
 /* A master and its workers are one program, not two. */
@@ -145,11 +146,13 @@ bool rule_bystander(const struct survey *survey, const struct verdict *verdict,
 
 	auto_free char *who = finding_who(finding);
 
-	finding->why = memory_format("%s only reads the file and holds no lock (an editor, an "
-				     "indexer, a copy being made): it stops no reader and no writer",
-				     who);
-	finding->fix = memory_copy_text("before a migration close it, or tell it to leave this file "
-					"alone");
+	finding->why =
+		memory_format("%s only reads the file and holds no lock (an editor, an "
+			      "indexer, a copy being made): it stops no reader and no writer",
+			      who);
+	finding->fix =
+		memory_copy_text("before a migration close it, or tell it to leave this file "
+				 "alone");
 	return true;
 }
 
@@ -161,16 +164,18 @@ bool rule_hidden_processes(const struct survey *survey, const struct verdict *ve
 	    survey_saw_everything(survey))
 		return false;
 	if (survey->hidden_processes > 0)
-		finding->why = memory_format("%zu processes could not be looked into: one of them may "
-					     "have it open",
-					     survey->hidden_processes);
+		finding->why =
+			memory_format("%zu processes could not be looked into: one of them may "
+				      "have it open",
+				      survey->hidden_processes);
 	else if (survey->proc_hides)
 		finding->why = memory_copy_text("/proc is mounted with hidepid: processes of other "
 						"users do not show");
 	else
 		finding->why = memory_copy_text("this is not the machine's first PID namespace: "
 						"processes outside of it do not show");
-	finding->fix = memory_copy_text("run dblockcheck as root, on the host; or answer for what can "
-					"be seen with --visible-only");
+	finding->fix =
+		memory_copy_text("run dblockcheck as root, on the host; or answer for what can "
+				 "be seen with --visible-only");
 	return true;
 }

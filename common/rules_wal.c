@@ -63,10 +63,11 @@ bool rule_stale_snapshot(const struct survey *survey, const struct verdict *verd
 
 	auto_free char *who = finding_who(finding);
 
-	finding->why = memory_format("%s reads a snapshot up to %u frames old; if it writes in that "
-				     "same transaction it gets \"database is locked\" "
-				     "(SQLITE_BUSY_SNAPSHOT) at once, whatever its timeout",
-				     who, most);
+	finding->why =
+		memory_format("%s reads a snapshot up to %u frames old; if it writes in that "
+			      "same transaction it gets \"database is locked\" "
+			      "(SQLITE_BUSY_SNAPSHOT) at once, whatever its timeout",
+			      who, most);
 	finding->fix = memory_copy_text("end that read transaction before writing; begin writing "
 					"transactions with BEGIN IMMEDIATE");
 	return true;
@@ -94,10 +95,11 @@ bool rule_pinned_wal(const struct survey *survey, const struct verdict *verdict,
 	auto_free char *who = finding_who(finding);
 
 	text_append_size(&size, (uint64_t)(index->frames - index->checkpointed) * index->page_size);
-	finding->why = memory_format("the WAL cannot be checkpointed beyond frame %u of %u (%s wait) "
-				     "because %s still reads from there",
-				     index->checkpointed, index->frames, text_string(&size), who);
-	finding->fix = memory_format("end the read transaction in %s (finish the SELECT, or commit)",
-				     who);
+	finding->why =
+		memory_format("the WAL cannot be checkpointed beyond frame %u of %u (%s wait) "
+			      "because %s still reads from there",
+			      index->checkpointed, index->frames, text_string(&size), who);
+	finding->fix =
+		memory_format("end the read transaction in %s (finish the SELECT, or commit)", who);
 	return true;
 }

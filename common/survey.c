@@ -64,7 +64,8 @@ static void sort_holders(struct survey *survey)
 static size_t read_start(const struct target *target, enum database_file file, uint8_t *bytes,
 			 size_t size, struct error *err)
 {
-	auto_close int fd = target->files[file].path_fd >= 0 ? target_reopen(target, file, err) : -1;
+	auto_close int fd =
+		target->files[file].path_fd >= 0 ? target_reopen(target, file, err) : -1;
 	const ssize_t length = fd >= 0 ? pread(fd, bytes, size, 0) : -1;
 
 	return length > 0 ? (size_t)length : 0;
@@ -182,7 +183,8 @@ static bool certify(struct survey *survey, const struct proc_root *root,
 	if (survey->scanned) {
 		const size_t before = survey->holders.count;
 
-		if (!holders_walk(survey, root, target, true, err) || !holders_identify(survey, root, before, err))
+		if (!holders_walk(survey, root, target, true, err) ||
+		    !holders_identify(survey, root, before, err))
 			return false;
 		holders_look_again(survey, root, before, target, view);
 		for (size_t i = before; i < survey->holders.count; i++)

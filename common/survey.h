@@ -21,15 +21,15 @@
 #include "common/sqlite/wal_index.h"
 
 struct survey_options {
-	bool scan;		/* walk over all processes; else only those that hold locks are known */
-	double sample_seconds;	/* between the two samples of activity; 0: one only */
+	bool scan; /* walk over all processes; else only those that hold locks are known */
+	double sample_seconds; /* between the two samples of activity; 0: one only */
 };
 
 /* What the kernel said to the question whether the file is open anywhere (lease.h). */
 enum certificate {
-	CERTIFICATE_NONE,    /* could not be asked, or its answer would mean nothing here */
-	CERTIFICATE_FREE,    /* nobody has it open: no hidden process can make that wrong */
-	CERTIFICATE_IN_USE,  /* somebody has it open, visible or not */
+	CERTIFICATE_NONE,   /* could not be asked, or its answer would mean nothing here */
+	CERTIFICATE_FREE,   /* nobody has it open: no hidden process can make that wrong */
+	CERTIFICATE_IN_USE, /* somebody has it open, visible or not */
 };
 
 struct survey {
@@ -40,19 +40,19 @@ struct survey {
 	struct database_header header;
 	enum journal_mode mode;
 	bool exists[FILE_COUNT];
-	uint64_t size[FILE_COUNT];		/* bytes */
-	struct timespec changed[FILE_COUNT];	/* last modification */
+	uint64_t size[FILE_COUNT];	     /* bytes */
+	struct timespec changed[FILE_COUNT]; /* last modification */
 	uint64_t inode;
-	char *filesystem;	   /* "ext4" */
+	char *filesystem; /* "ext4" */
 	char *filesystem_options;
 	enum filesystem_trust trust;
 
-	bool index_known;	/* false: the wal-index is missing or cannot be trusted */
+	bool index_known; /* false: the wal-index is missing or cannot be trusted */
 	struct wal_index index;
-	bool journal_empty;	/* no journal, or one without content (TRUNCATE, PERSIST, just made) */
-	bool journal_hot;	/* has to be rolled back by the next opener */
-	bool has_dotfile;	/* DATABASE.lock is there */
-	double dotfile_age;	/* seconds since it was last raised */
+	bool journal_empty; /* no journal, or one without content (TRUNCATE, PERSIST, just made) */
+	bool journal_hot;   /* has to be rolled back by the next opener */
+	bool has_dotfile;   /* DATABASE.lock is there */
+	double dotfile_age; /* seconds since it was last raised */
 
 	struct lock_probe probes[SLOT_COUNT]; /* F_GETLK's answers */
 	struct holders holders;		      /* sorted by PID */
@@ -63,8 +63,8 @@ struct survey {
 	size_t hidden_locks;	    /* that F_GETLK sees and no visible process holds */
 	bool hidden_opener;	    /* somebody has it open, and it is none of the holders */
 	bool initial_pid_namespace; /* processes outside of this container would be seen */
-	bool proc_hides;	    /* /proc is mounted so that other users' processes are missing */
-	double sampled_seconds;	    /* between the two samples; 0 when there was one */
+	bool proc_hides;	/* /proc is mounted so that other users' processes are missing */
+	double sampled_seconds; /* between the two samples; 0 when there was one */
 };
 
 #define auto_survey __attribute__((cleanup(survey_release))) struct survey

@@ -30,7 +30,7 @@ static bool is_owned(const struct lock_line *line)
 }
 
 void holders_note_owners(struct survey *survey, const struct proc_root *root,
-			     const struct lock_table *table)
+			 const struct lock_table *table)
 {
 	for (size_t i = 0; i < table->count; i++)
 		if (is_owned(&table->items[i]))
@@ -107,7 +107,7 @@ static void wanted_fill(struct wanted_files *wanted, const struct proc_root *roo
 
 /* Walks over all processes; those that have one of the files open become holders. */
 bool holders_walk(struct survey *survey, const struct proc_root *root, const struct target *target,
-		 bool deep, struct error *err)
+		  bool deep, struct error *err)
 {
 	auto_wanted wanted = { 0 };
 	auto_open_files found = { 0 };
@@ -124,7 +124,7 @@ bool holders_walk(struct survey *survey, const struct proc_root *root, const str
 
 /* Reads who they are, for holders from index `from` on. */
 bool holders_identify(struct survey *survey, const struct proc_root *root, size_t from,
-		     struct error *err)
+		      struct error *err)
 {
 	for (size_t i = from; i < survey->holders.count; i++) {
 		struct process *process = &survey->holders.items[i].process;
@@ -135,7 +135,8 @@ bool holders_identify(struct survey *survey, const struct proc_root *root, size_
 	return true;
 }
 
-static void add_lock(struct holder *holder, const struct target *target, const struct lock_line *line)
+static void add_lock(struct holder *holder, const struct target *target,
+		     const struct lock_line *line)
 {
 	enum database_file file = FILE_MAIN;
 
@@ -198,8 +199,8 @@ static bool look_again(struct holder *holder, const struct proc_root *root,
 	 * btrfs numbers inodes a subvolume while /proc/locks names the whole file system, so a lock may be
 	 * on another file of the same number. A process that we can look into has to have ours open.
 	 */
-	const bool ambiguous = strcmp(target->filesystem, "btrfs") == 0 && !found.hidden &&
-			       found.count == 0;
+	const bool ambiguous =
+		strcmp(target->filesystem, "btrfs") == 0 && !found.hidden && found.count == 0;
 
 	for (size_t i = 0; i < view->table.count; i++) {
 		const struct lock_line *line = &view->table.items[i];
@@ -213,7 +214,7 @@ static bool look_again(struct holder *holder, const struct proc_root *root,
 
 /* Looks again at the holders from index `from` on, and forgets those that have let go. */
 void holders_look_again(struct survey *survey, const struct proc_root *root, size_t from,
-			      const struct target *target, const struct lock_view *view)
+			const struct target *target, const struct lock_view *view)
 {
 	size_t kept = from;
 

@@ -144,8 +144,8 @@ static bool find_folder(struct target *target, const char *shown, struct error *
 		return fail_errno(err, STATUS_TROUBLE, "%s: its folder", shown);
 	if (fstatat(target->folder_fd, file_name(target), &there, AT_SYMLINK_NOFOLLOW) != 0 ||
 	    there.st_dev != here->st_dev || there.st_ino != here->st_ino)
-		return fail(err, STATUS_TROUBLE, "%s: was renamed or removed while it was being opened",
-			    shown);
+		return fail(err, STATUS_TROUBLE,
+			    "%s: was renamed or removed while it was being opened", shown);
 	return true;
 }
 
@@ -154,7 +154,8 @@ static bool find_other_file(struct target *target, enum database_file which,
 			    const struct proc_root *root, const struct mounts *mounts,
 			    const char *shown, struct error *err)
 {
-	auto_free char *name = memory_format("%s%s", file_name(target), database_file_suffix(which));
+	auto_free char *name =
+		memory_format("%s%s", file_name(target), database_file_suffix(which));
 	struct target_file *file = &target->files[which];
 	const struct mount *mount = NULL;
 
@@ -189,17 +190,19 @@ static bool refuse_upper_folder(const struct target *target, const struct mounts
 	if (!merged)
 		return true;
 	if (*merged == '\0')
-		return fail(err, STATUS_TROUBLE,
-			    "%s: lies in a container's layer, where its locks cannot be seen; use the "
-			    "path inside the container",
-			    shown);
+		return fail(
+			err, STATUS_TROUBLE,
+			"%s: lies in a container's layer, where its locks cannot be seen; use the "
+			"path inside the container",
+			shown);
 
 	auto_free char *use = text_printable(merged);
 
-	return fail(err, STATUS_TROUBLE,
-		    "%s: lies in the upper folder of an overlay, where its locks cannot be seen; use the "
-		    "path below %s",
-		    shown, use);
+	return fail(
+		err, STATUS_TROUBLE,
+		"%s: lies in the upper folder of an overlay, where its locks cannot be seen; use the "
+		"path below %s",
+		shown, use);
 }
 
 bool target_open(struct target *target, const struct proc_root *root, const char *path,
@@ -230,9 +233,11 @@ static int reopen_once(int path_fd)
 
 	(void)snprintf(link, sizeof link, "/proc/self/fd/%d", path_fd);
 
-	const int fd = open(link, flags | O_NOATIME);
+	int fd = open(link, flags | O_NOATIME);
 
-	return fd >= 0 || errno != EPERM ? fd : open(link, flags);
+	if (fd < 0 && errno == EPERM) /* not ours: then the time is touched only where mounted so */
+		fd = open(link, flags);
+	return fd;
 }
 
 int target_reopen(const struct target *target, enum database_file file, struct error *err)

@@ -38,15 +38,14 @@ struct target {
 	char *filesystem; /* type, "ext4" */
 	char *filesystem_options;
 	enum filesystem_trust trust;
-	bool has_dotfile;      /* a folder DATABASE.lock lies beside it: the lock of SQLite's unix-dotfile VFS */
+	bool has_dotfile; /* a folder DATABASE.lock lies beside it: the lock of SQLite's unix-dotfile VFS */
 	struct timespec dotfile_changed; /* when that lock was last raised */
 };
 
 /* A target before target_open(): nothing to release. */
-#define TARGET_NONE                                                         \
-	{                                                                   \
-		.folder_fd = -1,                                            \
-		.files = { [0 ... FILE_COUNT - 1] = { .path_fd = -1 } }, \
+#define TARGET_NONE                                                                       \
+	{                                                                                 \
+		.folder_fd = -1, .files = { [0 ... FILE_COUNT - 1] = { .path_fd = -1 } }, \
 	}
 
 #define auto_target __attribute__((cleanup(target_release))) struct target

@@ -46,7 +46,8 @@ void verdict_release(struct verdict *verdict)
 }
 
 /* Holders come in the order of their PIDs, so that the list is sorted by itself. */
-static void add_blocker(struct verdict *verdict, enum question question, const struct holder *holder)
+static void add_blocker(struct verdict *verdict, enum question question,
+			const struct holder *holder)
 {
 	struct pid_list *list = &verdict->blockers[question];
 

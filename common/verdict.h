@@ -37,8 +37,10 @@ const char *database_status_name(enum database_status status);
 
 struct verdict {
 	enum answer can[QUESTION_COUNT];
-	struct pid_list blockers[QUESTION_COUNT]; /* for each no; empty when nobody visible is in the way */
-	enum lock_slot blocking[QUESTION_COUNT];  /* for no to read or write: a lock that is in the way */
+	struct pid_list
+		blockers[QUESTION_COUNT]; /* for each no; empty when nobody visible is in the way */
+	enum lock_slot
+		blocking[QUESTION_COUNT]; /* for no to read or write: a lock that is in the way */
 	enum database_status status;
 };
 

@@ -57,7 +57,8 @@ bool wait_until_yes(struct survey *survey, struct verdict *verdict, const struct
 		return survey_and_decide(survey, verdict, root, path, options, visible_only, err);
 	while_waiting.sample_seconds = 0;
 	for (;;) {
-		if (!survey_and_decide(survey, verdict, root, path, &while_waiting, visible_only, err))
+		if (!survey_and_decide(survey, verdict, root, path, &while_waiting, visible_only,
+				       err))
 			return false;
 		if (verdict->can[question] == ANSWER_YES)
 			return true;

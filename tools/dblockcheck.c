@@ -31,12 +31,17 @@ static const struct cli cli = {
 		   "database through SQLite, never writes, never keeps a lock.",
 	.options =
 		(const struct cli_option[]){
-			{ KEY_FOR, "for", "migrate|write|read", "what the exit status answers (migrate)" },
+			{ KEY_FOR, "for", "migrate|write|read",
+			  "what the exit status answers (migrate)" },
 			{ KEY_WAIT, "wait", "[=SECONDS]", "wait until the answer is yes" },
-			{ KEY_NO_SCAN, "no-scan", NULL, "ask the kernel only; do not walk over /proc" },
-			{ KEY_SAMPLE, "sample", "SECONDS", "between two looks at what they do (0.2)" },
-			{ KEY_VISIBLE_ONLY, "visible-only", NULL, "answer for what can be seen from here" },
-			{ KEY_PIDS, "pids", NULL, "print the PIDs that stand in the way, one a line" },
+			{ KEY_NO_SCAN, "no-scan", NULL,
+			  "ask the kernel only; do not walk over /proc" },
+			{ KEY_SAMPLE, "sample", "SECONDS",
+			  "between two looks at what they do (0.2)" },
+			{ KEY_VISIBLE_ONLY, "visible-only", NULL,
+			  "answer for what can be seen from here" },
+			{ KEY_PIDS, "pids", NULL,
+			  "print the PIDs that stand in the way, one a line" },
 			{ 0 },
 		},
 	.notes = "Exit status: 0 yes, 1 no, 2 bad command line, 3 trouble, 4 cannot tell.\n"
@@ -173,7 +178,10 @@ static enum status check_database(const struct request *request, const struct pr
 static enum status worse(enum status a, enum status b)
 {
 	static const unsigned char weight[] = {
-		[STATUS_OK] = 0, [STATUS_UNKNOWN] = 1, [STATUS_NO] = 2, [STATUS_TROUBLE] = 3,
+		[STATUS_OK] = 0,
+		[STATUS_UNKNOWN] = 1,
+		[STATUS_NO] = 2,
+		[STATUS_TROUBLE] = 3,
 	};
 
 	return weight[a] >= weight[b] ? a : b;
@@ -190,7 +198,8 @@ int main(int argc, char **argv)
 	auto_proc_root root = PROC_ROOT_CLOSED;
 	enum status status = STATUS_OK;
 
-	program_start();
+	if (!program_start())
+		return STATUS_TROUBLE;
 	message_start(cli.tool);
 
 	const int parsed = read_command_line(&request, argc, argv, &err);
@@ -201,7 +210,8 @@ int main(int argc, char **argv)
 	    !proc_root_open(&root, NULL, &err))
 		return (int)output_finish(output_failure(&cli, &request.settings, NULL, &err));
 	for (int i = optind; i < argc; i++) {
-		if (i > optind && !request.settings.json && !request.settings.quiet && !request.pids)
+		if (i > optind && !request.settings.json && !request.settings.quiet &&
+		    !request.pids)
 			output_write("\n");
 		status = worse(status, check_database(&request, &root, argv[i]));
 	}

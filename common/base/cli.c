@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/base/memory.h"
 #include "common/base/output.h"
 #include "common/base/scope.h"
 #include "common/base/text.h"
@@ -13,7 +14,7 @@
 #endif
 
 /* Where the help text of an option starts, as GNU's programs have it. */
-enum { HELP_COLUMN = 29, MOST_OPTIONS = 64 };
+enum { HELP_COLUMN = 29 };
 
 enum { KEY_COLOR = 10000 };
 
@@ -34,38 +35,42 @@ static bool is_optional(const struct cli_option *option)
 
 /* What getopt_long wants: its two tables, from ours. */
 struct getopt_tables {
-	char letters[4 * MOST_OPTIONS];
-	struct option names[MOST_OPTIONS + 1];
-	size_t count;
+	struct text letters;
+	struct option *items; /* the long names; a zeroed one ends them */
+	size_t count, capacity;
 };
+
+static void release_tables(struct getopt_tables *tables)
+{
+	text_release(&tables->letters);
+	free(tables->items);
+}
 
 static void add_option(struct getopt_tables *tables, const struct cli_option *option)
 {
-	if (tables->count >= MOST_OPTIONS)
-		abort(); /* a table of ours that is too long: a defect, seen at the first start */
-	tables->names[tables->count++] = (struct option){
+	*memory_append(tables) = (struct option){
 		.name = option->name,
 		.has_arg = is_optional(option) ? optional_argument
 			   : option->argument  ? required_argument
 					       : no_argument,
 		.val = option->key,
 	};
-	if (option->key < CLI_LONG_ONLY) {
-		const size_t used = strlen(tables->letters);
-
-		tables->letters[used] = (char)option->key;
-		memset(tables->letters + used + 1, ':',
-		       option->argument ? 1 + (size_t)is_optional(option) : 0);
-	}
+	if (option->key < CLI_LONG_ONLY)
+		text_append(&tables->letters, "%c%s", option->key,
+			    is_optional(option) ? "::"
+			    : option->argument	? ":"
+						: "");
 }
 
 static void build_tables(struct getopt_tables *tables, const struct cli *cli)
 {
-	tables->letters[0] = ':'; /* a missing argument is told apart from an unknown option */
+	text_append(&tables->letters,
+		    ":"); /* a missing argument is told apart from an unknown option */
 	for (const struct cli_option *option = cli->options; option->name; option++)
 		add_option(tables, option);
 	for (const struct cli_option *option = standard_options; option->name; option++)
 		add_option(tables, option);
+	(void)memory_append(tables);
 }
 
 static void append_option_help(struct text *help, const struct cli_option *option)
@@ -125,19 +130,21 @@ static int bad_option(const struct cli *cli, char **argv, int key, struct error 
 		(void)fail(err, STATUS_USAGE, "unknown option '-%c' (see %s --help)", optopt,
 			   cli->tool);
 	else
-		(void)fail(err, STATUS_USAGE, "unknown option '%s' (see %s --help)", word, cli->tool);
+		(void)fail(err, STATUS_USAGE, "unknown option '%s' (see %s --help)", word,
+			   cli->tool);
 	return CLI_BAD;
 }
 
 int cli_next(const struct cli *cli, struct cli_settings *settings, int argc, char **argv,
 	     struct error *err)
 {
-	struct getopt_tables tables = { 0 };
+	__attribute__((cleanup(release_tables))) struct getopt_tables tables = { 0 };
 
 	build_tables(&tables, cli);
 	opterr = 0;
 	for (;;) {
-		const int key = getopt_long(argc, argv, tables.letters, tables.names, NULL);
+		const int key =
+			getopt_long(argc, argv, text_string(&tables.letters), tables.items, NULL);
 
 		switch (key) {
 		case -1:

@@ -1,7 +1,6 @@
 #include "common/base/json.h"
 
 #include <jansson.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "common/base/memory.h"
@@ -15,14 +14,14 @@
 static json_t *sure(json_t *value)
 {
 	if (!value)
-		abort();
+		memory_give_up();
 	return value;
 }
 
 static void sure_done(int result)
 {
 	if (result != 0)
-		abort();
+		memory_give_up();
 }
 
 json_t *json_new_object(void)
@@ -178,7 +177,7 @@ char *json_take_line(json_t *document)
 	char *line = json_dumps(document, JSON_COMPACT | JSON_ENSURE_ASCII);
 
 	if (!line)
-		abort();
+		memory_give_up();
 	json_decref(document);
 	return line;
 }

@@ -9,7 +9,7 @@
 
 #include "common/base/status.h"
 
-__attribute__((noreturn)) static void out_of_memory(void)
+void memory_give_up(void)
 {
 	static const char message[] = "dblocktools: out of memory\n";
 
@@ -24,14 +24,14 @@ void *memory_allocate(size_t count, size_t size)
 	void *memory = calloc(count ? count : 1, size ? size : 1);
 
 	if (!memory)
-		out_of_memory();
+		memory_give_up();
 	return memory;
 }
 
 char *memory_copy(const void *bytes, size_t length)
 {
 	if (length == SIZE_MAX)
-		out_of_memory();
+		memory_give_up();
 
 	char *copy = memory_allocate(length + 1, 1);
 
@@ -55,7 +55,7 @@ char *memory_format(const char *format, ...)
 
 	va_end(arguments);
 	if (length < 0)
-		out_of_memory();
+		memory_give_up();
 	return text;
 }
 
@@ -72,7 +72,7 @@ void *memory_grow(void *array, size_t *capacity, size_t needed, size_t size)
 	void *moved = reallocarray(array, wanted, size);
 
 	if (!moved)
-		out_of_memory();
+		memory_give_up();
 	*capacity = wanted;
 	return moved;
 }

@@ -3,26 +3,28 @@
 #include <fcntl.h>
 #include <locale.h>
 #include <signal.h>
-#include <stdlib.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-static void open_standard_descriptors(void)
+static bool open_standard_descriptors(void)
 {
 	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
 		if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", O_RDWR | O_NOCTTY) != fd)
-			abort(); /* no /dev/null: nothing can be said, and nothing may be risked */
+			return false;
+	return true;
 }
 
-void program_start(void)
+bool program_start(void)
 {
 	const struct rlimit no_core = { 0, 0 };
 
-	open_standard_descriptors();
+	if (!open_standard_descriptors())
+		return false;
 	(void)signal(SIGPIPE, SIG_IGN);
 	(void)signal(SIGXFSZ, SIG_IGN);
 	(void)umask(077);
 	(void)setrlimit(RLIMIT_CORE, &no_core); /* lowering a limit cannot be refused */
 	(void)setlocale(LC_CTYPE, "C.UTF-8");	/* without it, what is not ASCII is shown escaped */
+	return true;
 }

@@ -2,6 +2,8 @@
 #ifndef BASE_PROGRAM_H
 #define BASE_PROGRAM_H
 
+#include <stdbool.h>
+
 /*
  * Makes the process safe to work in:
  * - descriptors 0 to 2 are open (else the next open() would become "standard output", and messages
@@ -9,7 +11,9 @@
  * - SIGPIPE and SIGXFSZ are ignored, so that a failed write is an error that is looked at;
  * - umask 077; no core dumps (a core holds other people's data);
  * - character classes of UTF-8, independent of the user's locale; everything else stays "C".
+ * False when descriptors were closed and there is no /dev/null either: nothing can be said then, and nothing
+ * may be risked; return STATUS_TROUBLE.
  */
-void program_start(void);
+bool program_start(void);
 
 #endif

@@ -32,16 +32,16 @@ static inline void scope_close_dir(DIR **dir)
 		(void)closedir(*dir);
 }
 
-#define auto_free __attribute__((cleanup(scope_free)))
-#define auto_close __attribute__((cleanup(scope_close)))
-#define auto_dir __attribute__((cleanup(scope_close_dir)))
+#define auto_free __attribute__((cleanup(scope_free), unused))
+#define auto_close __attribute__((cleanup(scope_close), unused))
+#define auto_dir __attribute__((cleanup(scope_close_dir), unused))
 
 /* Returns *where and leaves NULL there, so that auto_free lets go of it. */
-#define take_pointer(where)                         \
-	({                                          \
+#define take_pointer(where)                            \
+	({                                             \
 		__typeof__(*(where)) taken = *(where); \
-		*(where) = NULL;                    \
-		taken;                              \
+		*(where) = NULL;                       \
+		taken;                                 \
 	})
 
 static inline int take_descriptor(int *fd)

@@ -15,10 +15,10 @@ enum { NAME_SIZE = 64, MOST_BYTES = 4096 };
 const char *process_state_name(enum process_state state)
 {
 	static const char *const names[] = {
-		[PROCESS_UNKNOWN] = "unknown",	   [PROCESS_RUNNING] = "running",
-		[PROCESS_SLEEPING] = "sleeping",   [PROCESS_DISK_WAIT] = "disk-wait",
-		[PROCESS_STOPPED] = "stopped",	   [PROCESS_TRACED] = "traced",
-		[PROCESS_ZOMBIE] = "zombie",	   [PROCESS_DEAD] = "dead",
+		[PROCESS_UNKNOWN] = "unknown",	 [PROCESS_RUNNING] = "running",
+		[PROCESS_SLEEPING] = "sleeping", [PROCESS_DISK_WAIT] = "disk-wait",
+		[PROCESS_STOPPED] = "stopped",	 [PROCESS_TRACED] = "traced",
+		[PROCESS_ZOMBIE] = "zombie",	 [PROCESS_DEAD] = "dead",
 	};
 
 	return names[state];
@@ -51,8 +51,8 @@ static enum process_state state_of(char letter)
 static enum process_state busier(enum process_state a, enum process_state b)
 {
 	static const unsigned char weight[] = {
-		[PROCESS_UNKNOWN] = 0, [PROCESS_DEAD] = 1,    [PROCESS_ZOMBIE] = 2,
-		[PROCESS_STOPPED] = 4, [PROCESS_TRACED] = 5,  [PROCESS_SLEEPING] = 3,
+		[PROCESS_UNKNOWN] = 0, [PROCESS_DEAD] = 1,	[PROCESS_ZOMBIE] = 2,
+		[PROCESS_STOPPED] = 4, [PROCESS_TRACED] = 5,	[PROCESS_SLEEPING] = 3,
 		[PROCESS_RUNNING] = 7, [PROCESS_DISK_WAIT] = 6,
 	};
 

@@ -9,9 +9,10 @@
 #include <stdint.h>
 
 struct fdinfo {
-	unsigned flags;	 /* as of open(2): O_RDWR, O_PATH … */
-	uint64_t mount;	 /* mount ID: the first column of that process's mountinfo */
-	uint64_t inode;	 /* as the superblock calls it, which /proc/locks does too; 0 before Linux 5.14 */
+	unsigned flags; /* as of open(2): O_RDWR, O_PATH … */
+	uint64_t mount; /* mount ID: the first column of that process's mountinfo */
+	uint64_t
+		inode; /* as the superblock calls it, which /proc/locks does too; 0 before Linux 5.14 */
 };
 
 bool fdinfo_read(const char *text, struct fdinfo *info);

@@ -18,9 +18,9 @@ enum lock_class { LOCK_POSIX, LOCK_OFD, LOCK_FLOCK, LOCK_LEASE, LOCK_OTHER };
 
 struct lock_line {
 	enum lock_class class;
-	bool waiting;	       /* not held: its owner waits for it in the kernel */
-	bool write;	       /* else a READ lock */
-	pid_t pid;	       /* the owner; -1 for OFD locks, 0 when it is in another PID namespace */
+	bool waiting; /* not held: its owner waits for it in the kernel */
+	bool write;   /* else a READ lock */
+	pid_t pid;    /* the owner; -1 for OFD locks, 0 when it is in another PID namespace */
 	unsigned major, minor; /* device of the superblock */
 	uint64_t inode;
 	uint64_t first, last; /* bytes, inclusive; last is UINT64_MAX for "EOF" */

@@ -38,10 +38,10 @@ static int compare_lines(const void *left, const void *right)
 {
 	const struct lock_line *a = left, *b = right;
 	const int keys[] = {
-		order(a->inode, b->inode),	 order(a->major, b->major),
-		order(a->minor, b->minor),	 (a->pid > b->pid) - (a->pid < b->pid),
-		order(a->class, b->class),	 order(a->first, b->first),
-		order(a->last, b->last),	 order(a->write, b->write),
+		order(a->inode, b->inode),     order(a->major, b->major),
+		order(a->minor, b->minor),     (a->pid > b->pid) - (a->pid < b->pid),
+		order(a->class, b->class),     order(a->first, b->first),
+		order(a->last, b->last),       order(a->write, b->write),
 		order(a->waiting, b->waiting),
 	};
 

@@ -123,14 +123,15 @@ static bool is_listed(const char *const *list, const char *type)
 
 enum filesystem_trust filesystem_trust(const char *type)
 {
-	static const char *const local[] = { "ext2",  "ext3",  "ext4", "xfs", "btrfs",	  "tmpfs", "overlay",
-					     "ramfs", "f2fs",  "zfs",  "jfs", "bcachefs", "nilfs2", "udf",
-					     "vfat",  "exfat", NULL };
-	static const char *const shared[] = { "nfs",	   "nfs4",   "cifs",	"smb3",	  "smbfs",
-					      "9p",	   "afs",    "ceph",	"lustre", "gfs2",
-					      "ocfs2",	   "coda",   "virtiofs", "vboxsf", "vmhgfs",
-					      "prl_fs",	   "drvfs",  "fuseblk", "fuse",	  "glusterfs",
-					      "orangefs",  "beegfs", NULL };
+	static const char *const local[] = { "ext2",  "ext3",	  "ext4",   "xfs",  "btrfs",
+					     "tmpfs", "overlay",  "ramfs",  "f2fs", "zfs",
+					     "jfs",   "bcachefs", "nilfs2", "udf",  "vfat",
+					     "exfat", NULL };
+	static const char *const shared[] = {
+		"nfs",	  "nfs4",    "cifs",  "smb3",	   "smbfs",    "9p",	 "afs",	   "ceph",
+		"lustre", "gfs2",    "ocfs2", "coda",	   "virtiofs", "vboxsf", "vmhgfs", "prl_fs",
+		"drvfs",  "fuseblk", "fuse",  "glusterfs", "orangefs", "beegfs", NULL
+	};
 
 	if (is_listed(local, type))
 		return FILESYSTEM_LOCAL;

@@ -68,8 +68,8 @@ static bool was_at(const struct search *search, const char *link, const char *pa
 		return false;
 
 	auto_free char *folder = memory_copy(path, (size_t)(base_of(path) - path));
-	auto_free char *inside = memory_format("%d/root%.*s", search->pid,
-					       (int)(base_of(there) - there), there);
+	auto_free char *inside =
+		memory_format("%d/root%.*s", search->pid, (int)(base_of(there) - there), there);
 
 	return stat(folder, &ours) == 0 && fstatat(search->root->fd, inside, &theirs, 0) == 0 &&
 	       ours.st_dev == theirs.st_dev && ours.st_ino == theirs.st_ino;
@@ -324,7 +324,8 @@ bool open_files_walk(const struct proc_root *root, const struct open_query *quer
 			look_at_process(&search, deep);
 	}
 	errno = walk.error;
-	return walk.error == 0 || fail_errno(err, STATUS_TROUBLE, "/proc: cannot list the processes");
+	return walk.error == 0 ||
+	       fail_errno(err, STATUS_TROUBLE, "/proc: cannot list the processes");
 }
 
 void open_files_of(const struct proc_root *root, const struct open_query *query, pid_t pid,

@@ -24,15 +24,17 @@ struct open_target {
 	bool wanted;	       /* false: there is no such file; it may still have been replaced */
 	unsigned major, minor; /* device, as of stat(2) */
 	uint64_t inode;
-	const char *path;     /* absolute and resolved: an unlinked file of this name is its predecessor */
-	struct lock_key key;  /* device and inode, as of /proc/PID/maps */
+	const char
+		*path; /* absolute and resolved: an unlinked file of this name is its predecessor */
+	struct lock_key key; /* device and inode, as of /proc/PID/maps */
 };
 
 struct open_query {
 	const struct open_target *targets;
 	size_t count;
 	pid_t self; /* not looked at: the caller's own descriptors */
-	const char *const *avoid; /* mount points whose files are not looked at: a server may hang */
+	const char *const
+		*avoid; /* mount points whose files are not looked at: a server may hang */
 	size_t avoid_count;
 };
 
@@ -43,8 +45,9 @@ struct open_file {
 	int fd;	       /* -1: mapped, its descriptor is closed */
 	bool replaced; /* an unlinked file that was at the target's path before */
 	bool writable;
-	char *path;		 /* as that process sees it */
-	struct lock_line *locks; /* OFD and FLOCK locks taken through it, and its owner's POSIX locks */
+	char *path; /* as that process sees it */
+	struct lock_line
+		*locks; /* OFD and FLOCK locks taken through it, and its owner's POSIX locks */
 	size_t lock_count;
 };
 

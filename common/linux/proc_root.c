@@ -59,7 +59,8 @@ char *proc_read(int fd, const char *path, size_t most, size_t *length)
 		bytes = memory_grow(bytes, &capacity, filled + 4096 + 1, 1);
 
 		const size_t room = capacity - filled - 1;
-		const ssize_t got = read(file, bytes + filled, room < most - filled ? room : most - filled);
+		const ssize_t got =
+			read(file, bytes + filled, room < most - filled ? room : most - filled);
 
 		if (got < 0 && errno == EINTR)
 			continue;

@@ -12,12 +12,15 @@
 #include "common/base/error.h"
 
 struct proc_root {
-	int fd;				/* the folder */
-	bool initial_pid_namespace;	/* processes of all PID namespaces are below it */
-	bool hides_processes;		/* mounted with hidepid, and we have no right to look past it */
+	int fd;			    /* the folder */
+	bool initial_pid_namespace; /* processes of all PID namespaces are below it */
+	bool hides_processes;	    /* mounted with hidepid, and we have no right to look past it */
 };
 
-#define PROC_ROOT_CLOSED { .fd = -1 }
+#define PROC_ROOT_CLOSED \
+	{                \
+		.fd = -1 \
+	}
 #define auto_proc_root __attribute__((cleanup(proc_root_close))) struct proc_root
 
 /*

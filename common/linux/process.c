@@ -17,9 +17,8 @@ enum { MOST_AT_ONCE = 200, NAME_SIZE = 64, MOST_COMMAND = 4 << 20, MOST_STATUS =
 enum field { FIELD_PID, FIELD_PPID, FIELD_UID, FIELD_USER, FIELD_START, FIELD_TTY, FIELD_COUNT };
 
 static const enum pids_item items[FIELD_COUNT] = {
-	[FIELD_PID] = PIDS_ID_PID,     [FIELD_PPID] = PIDS_ID_PPID,
-	[FIELD_UID] = PIDS_ID_EUID,    [FIELD_USER] = PIDS_ID_EUSER,
-	[FIELD_START] = PIDS_TICS_BEGAN, [FIELD_TTY] = PIDS_TTY_NAME,
+	[FIELD_PID] = PIDS_ID_PID,    [FIELD_PPID] = PIDS_ID_PPID,     [FIELD_UID] = PIDS_ID_EUID,
+	[FIELD_USER] = PIDS_ID_EUSER, [FIELD_START] = PIDS_TICS_BEGAN, [FIELD_TTY] = PIDS_TTY_NAME,
 };
 
 /* PIDS_VAL() has four arguments in procps 4.0.2 and three from 4.0.5 on; this works with both. */
@@ -158,7 +157,8 @@ static bool read_some(const struct proc_root *root, struct pids_info *info,
 	for (size_t i = 0; i < count; i++)
 		ids[i] = (unsigned)processes[i].pid;
 
-	const struct pids_fetch *fetched = procps_pids_select(info, ids, (int)count, PIDS_SELECT_PID);
+	const struct pids_fetch *fetched =
+		procps_pids_select(info, ids, (int)count, PIDS_SELECT_PID);
 
 	if (!fetched)
 		return fail_errno(err, STATUS_TROUBLE, "/proc: cannot read about processes");

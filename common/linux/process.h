@@ -29,16 +29,16 @@ struct process {
 	bool known;	      /* false: gone, or in another PID namespace; only the PID is known */
 	uint64_t start_ticks; /* clock ticks since boot; with the PID, its identity */
 	pid_t ppid;
-	uid_t uid;	  /* effective, as this user namespace sees it */
-	char *user;	  /* its name */
-	char *name;	  /* comm: exact bytes, at most 15 */
-	char **command;	  /* the arguments, exact bytes; none for a kernel thread or a zombie */
+	uid_t uid;	/* effective, as this user namespace sees it */
+	char *user;	/* its name */
+	char *name;	/* comm: exact bytes, at most 15 */
+	char **command; /* the arguments, exact bytes; none for a kernel thread or a zombie */
 	size_t command_count;
-	char *exe;	  /* NULL when we may not know */
-	char *cwd;	  /* NULL when we may not know */
-	char *tty;	  /* "pts/2"; NULL without one */
+	char *exe;	     /* NULL when we may not know */
+	char *cwd;	     /* NULL when we may not know */
+	char *tty;	     /* "pts/2"; NULL without one */
 	pid_t container_pid; /* its PID in its own PID namespace; 0 when that is ours */
-	uint64_t catches; /* bit n-1: has a handler for signal n */
+	uint64_t catches;    /* bit n-1: has a handler for signal n */
 	struct supervisor supervisor;
 	struct ancestor ancestors[MOST_ANCESTORS]; /* its parent first */
 	size_t ancestor_count;

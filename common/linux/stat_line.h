@@ -12,10 +12,11 @@
 #include <sys/types.h>
 
 struct stat_line {
-	char state;	      /* R S D T t Z X I */
+	char state; /* R S D T t Z X I */
 	pid_t ppid;
-	uint64_t cpu_ticks;   /* user and system time together, in clock ticks */
-	uint64_t start_ticks; /* when it started, in clock ticks since boot: with the PID, its identity */
+	uint64_t cpu_ticks; /* user and system time together, in clock ticks */
+	uint64_t
+		start_ticks; /* when it started, in clock ticks since boot: with the PID, its identity */
 };
 
 bool stat_line_read(const char *text, size_t length, struct stat_line *line);

@@ -13,8 +13,10 @@ struct part {
 const char *supervisor_kind_name(enum supervisor_kind kind)
 {
 	static const char *const names[] = {
-		[SUPERVISOR_NONE] = NULL,	    [SUPERVISOR_SYSTEMD] = "systemd",
-		[SUPERVISOR_DOCKER] = "docker",	    [SUPERVISOR_PODMAN] = "podman",
+		[SUPERVISOR_NONE] = NULL,
+		[SUPERVISOR_SYSTEMD] = "systemd",
+		[SUPERVISOR_DOCKER] = "docker",
+		[SUPERVISOR_PODMAN] = "podman",
 		[SUPERVISOR_KUBERNETES] = "kubernetes",
 	};
 
@@ -100,8 +102,10 @@ static bool read_path(const char *cursor, struct supervisor *supervisor)
 
 	for (; next_part(&cursor, &part); before = part) {
 		in_user_slice = in_user_slice || is_part(part, "user.slice");
-		in_kubernetes = in_kubernetes || is_part(part, "kubepods") || is_part(part, "kubepods.slice");
-		supervisor->kind = container_of(before, part, in_user_slice, in_kubernetes, supervisor->id);
+		in_kubernetes = in_kubernetes || is_part(part, "kubepods") ||
+				is_part(part, "kubepods.slice");
+		supervisor->kind =
+			container_of(before, part, in_user_slice, in_kubernetes, supervisor->id);
 		if (supervisor->kind != SUPERVISOR_NONE)
 			return true;
 		if (starts_with(part, "user@") && ends_with(part, ".service"))
@@ -127,7 +131,8 @@ void supervisor_read(const char *cgroups, struct supervisor *supervisor)
 		const size_t length = strcspn(cgroups, "\n");
 		const char *first = memchr(cgroups, ':', length);
 		const char *second =
-			first ? memchr(first + 1, ':', length - (size_t)(first + 1 - cgroups)) : NULL;
+			first ? memchr(first + 1, ':', length - (size_t)(first + 1 - cgroups))
+			      : NULL;
 
 		if (second && read_path(second + 1, supervisor))
 			return;

@@ -28,7 +28,7 @@ enum supervisor_kind {
 struct supervisor {
 	enum supervisor_kind kind;
 	char name[256]; /* systemd: the unit; else "" (only the engine knows the name) */
-	char id[128];	/* containers: 64 hex digits; a user's unit: the manager "user@1000.service"; else "" */
+	char id[128]; /* containers: 64 hex digits; a user's unit: the manager "user@1000.service"; else "" */
 };
 
 /* "systemd", "docker", "podman", "kubernetes"; NULL for none. */

@@ -41,6 +41,7 @@ uint32_t wal_header_page_size(const uint8_t *bytes, size_t length);
  * hasHotJournal): it exists, its first byte is not zero, the database is not empty, and nobody holds
  * RESERVED. `first` is its first `length` bytes (1 is enough).
  */
-bool journal_is_hot(const uint8_t *first, size_t length, uint64_t database_size, bool reserved_held);
+bool journal_is_hot(const uint8_t *first, size_t length, uint64_t database_size,
+		    bool reserved_held);
 
 #endif

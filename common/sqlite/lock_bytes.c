@@ -18,7 +18,8 @@ struct lock_range lock_slot_range(enum lock_slot slot)
 	case SLOT_DMS:
 		return (struct lock_range){ FILE_SHM, SHM_LAST, 1 };
 	default:
-		return (struct lock_range){ FILE_SHM, SHM_FIRST + (uint64_t)(slot - SLOT_WRITE), 1 };
+		return (struct lock_range){ FILE_SHM, SHM_FIRST + (uint64_t)(slot - SLOT_WRITE),
+					    1 };
 	}
 }
 
@@ -42,15 +43,16 @@ static bool lies_within_sqlite(enum database_file file, uint64_t first, uint64_t
 	return file == FILE_SHM && first >= SHM_FIRST && last <= SHM_LAST;
 }
 
-void lock_bytes_add(struct lock_bytes *locks, enum database_file file, uint64_t first, uint64_t last,
-		    bool write)
+void lock_bytes_add(struct lock_bytes *locks, enum database_file file, uint64_t first,
+		    uint64_t last, bool write)
 {
 	uint16_t overlapped = 0, only_written = 0;
 
 	for (enum lock_slot slot = 0; slot < SLOT_COUNT; slot++) {
 		const struct lock_range range = lock_slot_range(slot);
 
-		if (range.file != file || first > range.start + range.length - 1 || last < range.start)
+		if (range.file != file || first > range.start + range.length - 1 ||
+		    last < range.start)
 			continue;
 		overlapped |= bit(slot);
 		if (is_write_only(slot))

@@ -53,8 +53,8 @@ struct lock_bytes {
 };
 
 /* Adds a lock on bytes first..last (inclusive; UINT64_MAX is "to the end of the file"). */
-void lock_bytes_add(struct lock_bytes *locks, enum database_file file, uint64_t first, uint64_t last,
-		    bool write);
+void lock_bytes_add(struct lock_bytes *locks, enum database_file file, uint64_t first,
+		    uint64_t last, bool write);
 
 bool lock_bytes_none(const struct lock_bytes *locks);
 bool lock_bytes_reads(const struct lock_bytes *locks, enum lock_slot slot);

@@ -26,11 +26,11 @@ enum { WAL_INDEX_HEADER_SIZE = 136 };
 #define WAL_MARK_UNUSED UINT32_MAX
 
 struct wal_index {
-	uint32_t page_size;	     /* bytes */
-	uint32_t change_counter;     /* goes up with each transaction */
-	uint32_t frames;	     /* mxFrame: committed frames in the WAL */
-	uint32_t checkpointed;	     /* nBackfill: frames already copied into the main file */
-	uint32_t marks[READ_SLOTS];  /* a reader in slot k may still need frames after marks[k] */
+	uint32_t page_size;	    /* bytes */
+	uint32_t change_counter;    /* goes up with each transaction */
+	uint32_t frames;	    /* mxFrame: committed frames in the WAL */
+	uint32_t checkpointed;	    /* nBackfill: frames already copied into the main file */
+	uint32_t marks[READ_SLOTS]; /* a reader in slot k may still need frames after marks[k] */
 };
 
 /*

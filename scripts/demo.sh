@@ -1,0 +1,94 @@
+#!/bin/bash -p
+# The story that dblocktools is for, told with a real bot and a real lock: a forgotten transaction, the
+# "database is locked" that somebody else gets, who it is and why, and the proof that it is over.
+# On a fresh machine it installs what is missing and builds first. Changes nothing outside of a folder of its own.
+set -euo pipefail
+
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+build=${BUILD:-$root/build}
+scene=$(mktemp -d "${TMPDIR:-/tmp}/dblocktools-demo.XXXXXX")
+bot=
+
+end_bot() {
+	[ -n "$bot" ] || return 0
+	kill -TERM "$bot" 2>/dev/null || true
+	wait "$bot" 2>/dev/null || true
+	bot=
+}
+
+clean_up() {
+	end_bot
+	rm -rf -- "$scene"
+}
+trap clean_up EXIT
+trap 'exit 129' HUP
+trap 'exit 130' INT
+trap 'exit 143' TERM
+
+say() {
+	local bold='' plain=''
+	[ ! -t 1 ] || bold=$'\033[1m' plain=$'\033[0m'
+	printf '\n%s%s%s\n' "$bold" "$*" "$plain"
+}
+
+# Shows a command and runs it; its exit status is part of the story.
+show() {
+	local status=0 word
+	printf '$'
+	for word; do
+		[[ $word =~ ^[[:alnum:]_./=-]+$ ]] || word=${word@Q}
+		printf ' %s' "$word"
+	done
+	printf '\n'
+	"$@" 2>&1 || status=$?
+	[ "$status" -eq 0 ] || printf '(exit status %d)\n' "$status"
+}
+
+fail() {
+	printf 'demo.sh: %s\n' "$*" >&2
+	exit 1
+}
+
+expect_status() {
+	local wanted=$1 status=0
+	shift
+	"$@" >"$scene/again" 2>&1 || status=$?
+	[ "$status" -eq "$wanted" ] || fail "expected exit status $wanted from '$*', got $status"
+}
+
+start_bot() {
+	mkfifo "$scene/said"
+	/usr/bin/python3 "$root/tests/sample_bot/bot.py" --database data/bot.db "$@" >"$scene/said" &
+	bot=$!
+	local line=
+	IFS= read -r line <"$scene/said" || true
+	[[ $line == ready* ]] || fail 'the bot did not start'
+	printf 'bot: %s\n' "$line"
+}
+
+"$root/scripts/install-deps.sh" build demo
+make --no-print-directory -s -C "$root" BUILD="$build" -j"$(nproc)" all
+PATH=$build:$PATH
+cd "$scene"
+mkdir data
+
+say 'A bot begins to write, waits for an answer that never comes, and never commits.'
+start_bot --mode=forgotten-transaction
+
+say 'Somebody else wants to write, a migration for example:'
+show sqlite3 -cmd '.timeout 500' data/bot.db 'ALTER TABLE orders ADD COLUMN paid_at TEXT'
+
+say 'Who is it?'
+show dblockcheck data/bot.db
+expect_status 1 dblockcheck --for=write data/bot.db
+
+say 'The bot is ended.'
+end_bot
+
+say 'Is the database free now?'
+show dblockcheck data/bot.db
+expect_status 0 dblockcheck data/bot.db
+
+say 'And the migration goes through:'
+show sqlite3 data/bot.db 'ALTER TABLE orders ADD COLUMN paid_at TEXT' \
+	"SELECT count(*) || ' orders, integrity ' || (SELECT * FROM pragma_quick_check) FROM orders"
