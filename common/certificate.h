@@ -12,7 +12,7 @@
 
 /*
  * Asks for the main file, and when nobody has that open, for the others too. A refusal that is not `expected`
- * is asked again for some milliseconds: another survey has the file open for a moment as well.
+ * is asked again for up to three milliseconds: another survey has the file open for a moment as well.
  */
 enum certificate certificate_ask(const struct target *target, bool expected);
 

@@ -1,5 +1,6 @@
 /* Rules about locks: who holds what, and what that stops. See rules.h. */
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -80,10 +81,11 @@ bool rule_idle_writer(const struct survey *survey, const struct verdict *verdict
 
 	auto_free char *who = finding_who(finding);
 
-	finding->why = memory_format("%s opened a write transaction (%s) and all its threads have "
-				     "slept for %.1f s or longer; every other writer is refused "
-				     "until it commits or rolls back",
-				     who, write_lock_of(first), least_age(survey, first));
+	finding->why =
+		memory_format("%s opened a write transaction (%s) and all its threads have "
+			      "slept for %.1f s or longer; every other writer is refused "
+			      "until it commits or rolls back",
+			      who, write_lock_of(first), floor(least_age(survey, first) * 10) / 10);
 	finding->fix = finding_command(survey, "botkill");
 	return true;
 }

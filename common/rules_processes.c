@@ -165,9 +165,9 @@ bool rule_hidden_processes(const struct survey *survey, const struct verdict *ve
 		return false;
 	if (survey->hidden_processes > 0)
 		finding->why =
-			memory_format("%zu processes could not be looked into: one of them may "
-				      "have it open",
-				      survey->hidden_processes);
+			memory_format("%zu %s could not be looked into, and may have it open",
+				      survey->hidden_processes,
+				      survey->hidden_processes == 1 ? "process" : "processes");
 	else if (survey->proc_hides)
 		finding->why = memory_copy_text("/proc is mounted with hidepid: processes of other "
 						"users do not show");

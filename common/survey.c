@@ -128,6 +128,7 @@ static void note_target(struct survey *survey, const struct target *target)
 	}
 	survey->given = memory_copy_text(target->given);
 	survey->database = memory_copy_text(target->absolute);
+	survey->device = target->files[FILE_MAIN].stat.st_dev;
 	survey->inode = target->files[FILE_MAIN].stat.st_ino;
 	survey->filesystem = memory_copy_text(target->filesystem);
 	survey->filesystem_options = memory_copy_text(target->filesystem_options);
@@ -194,50 +195,51 @@ static bool certify(struct survey *survey, const struct proc_root *root,
 	return true;
 }
 
-/* The time until the second sample. Nobody there: nothing to wait for. */
-static void wait_for_second_sample(const struct survey *survey, double started, double walked,
-				   double sample)
-{
-	const double early = started + sample, late = walked + sample * least_share;
-
-	if (survey->holders.count > 0 && sample > 0)
-		clock_sleep_until(early > late ? early : late);
-}
-
-/* The first half: who there is, and what they do. */
+/*
+ * The first half: who there is, and what they do. Sets *second_look to when the second sample is due.
+ *
+ * The owners of locks are known first and sampled while the walk goes on. The first read of /proc/locks after a
+ * while is slow (the kernel waits for a grace period), so it is left out where nothing is to be sampled.
+ */
 static bool find_holders(struct survey *survey, const struct proc_root *root,
 			 const struct target *target, const struct survey_options *options,
-			 struct error *err)
+			 double *second_look, struct error *err)
 {
-	const double started = clock_now();
+	const double sample = options->sample_seconds;
 	auto_lock_view view = { 0 };
 
-	if (!lock_view_take(&view, root, target, err))
-		return false;
-	holders_note_owners(survey, root, &view.table);
+	*second_look = clock_now() + sample;
+	if (sample > 0) {
+		if (!lock_view_take(&view, root, target, err))
+			return false;
+		holders_note_owners(survey, root, &view.table);
+	}
+
+	const size_t owners = survey->holders.count;
+
 	if (options->scan && !holders_walk(survey, root, target, false, err))
 		return false;
-	if (!holders_identify(survey, root, 0, err))
-		return false;
-	wait_for_second_sample(survey, started, clock_now(), options->sample_seconds);
-	return true;
+	if (survey->holders.count > owners && clock_now() + sample * least_share > *second_look)
+		*second_look = clock_now() + sample * least_share;
+	return holders_identify(survey, root, 0, err);
 }
 
 /* The second half: what they hold now, by the target as it is now. */
 static bool settle_holders(struct survey *survey, const struct proc_root *root,
 			   const struct target *target, const struct survey_options *options,
-			   struct error *err)
+			   double second_look, struct error *err)
 {
 	const size_t sampled = survey->holders.count;
 	auto_lock_view view = { 0 };
 
-	note_target(survey, target);
 	if (!lock_view_take(&view, root, target, err))
 		return false;
 	memcpy(survey->probes, view.probes, sizeof survey->probes);
 	holders_note_owners(survey, root, &view.table);
 	if (!holders_identify(survey, root, sampled, err))
 		return false;
+	if (sampled > 0)
+		clock_sleep_until(second_look);
 	holders_look_again(survey, root, 0, target, &view);
 	for (size_t i = 0; i < survey->holders.count; i++)
 		if (options->sample_seconds <= 0)
@@ -263,36 +265,75 @@ static bool proc_hides_processes(const struct proc_root *root)
 	       strncmp(option, "hidepid=off", 11) != 0 && !privileges_see_everything();
 }
 
+/*
+ * Without a walk the kernel's certificate is the whole answer, and nothing else needs to be asked when it is
+ * granted: there are no locks on a file that nobody has open.
+ */
+static bool certified_at_once(struct survey *survey, const struct target *target,
+			      const struct survey_options *options)
+{
+	if (options->scan)
+		return false;
+	privileges_raise();
+	survey->certificate = certificate_ask(target, true);
+	privileges_lower();
+	return survey->certificate == CERTIFICATE_FREE;
+}
+
+/* Both halves, and the time between them. *moved when the database was replaced meanwhile. */
+static bool look_twice(struct survey *survey, const struct proc_root *root,
+		       const struct target *first, const char *path,
+		       const struct survey_options *options, bool *moved, struct error *err)
+{
+	/* What the second half costs before its look at the processes, at most. */
+	const double ahead = 0.03;
+	auto_target second = TARGET_NONE;
+	double second_look = 0;
+
+	privileges_raise();
+
+	const bool found = find_holders(survey, root, first, options, &second_look, err);
+
+	privileges_lower();
+	if (!found)
+		return false;
+	if (survey->holders.count > 0)
+		clock_sleep_until(second_look - ahead);
+	if (!target_open(&second, root, path, err))
+		return false;
+	*moved = !target_same(first, &second);
+	if (*moved)
+		return true;
+	note_target(survey, &second);
+	privileges_raise();
+
+	const bool settled = settle_holders(survey, root, &second, options, second_look, err);
+
+	privileges_lower();
+	return settled;
+}
+
 /* One attempt; *moved when the database was replaced under it. */
 static bool attempt(struct survey *survey, const struct proc_root *root, const char *path,
 		    const struct survey_options *options, bool *moved, struct error *err)
 {
-	auto_target first = TARGET_NONE;
-	auto_target second = TARGET_NONE;
+	auto_target target = TARGET_NONE;
+	bool done = false;
 
 	*moved = false;
-	if (!target_open(&first, root, path, err))
+	if (!target_open(&target, root, path, err))
 		return false;
 	survey->initial_pid_namespace = root->initial_pid_namespace;
 	survey->proc_hides = proc_hides_processes(root);
-	privileges_raise();
-
-	const bool found = find_holders(survey, root, &first, options, err);
-
-	privileges_lower();
-	if (!found || !target_open(&second, root, path, err))
-		return false;
-	*moved = !target_same(&first, &second);
-	if (*moved)
-		return true;
-	privileges_raise();
-
-	const bool settled = settle_holders(survey, root, &second, options, err);
-
-	privileges_lower();
+	if (certified_at_once(survey, &target, options)) {
+		note_target(survey, &target);
+		done = read_files(survey, &target, err);
+	} else {
+		done = look_twice(survey, root, &target, path, options, moved, err);
+	}
 	sort_holders(survey);
 	survey->taken = clock_wall();
-	return settled;
+	return done;
 }
 
 bool survey_take(struct survey *survey, const struct proc_root *root, const char *path,

@@ -27,9 +27,10 @@ struct survey_options {
 
 /* What the kernel said to the question whether the file is open anywhere (lease.h). */
 enum certificate {
-	CERTIFICATE_NONE,   /* could not be asked, or its answer would mean nothing here */
-	CERTIFICATE_FREE,   /* nobody has it open: no hidden process can make that wrong */
-	CERTIFICATE_IN_USE, /* somebody has it open, visible or not */
+	CERTIFICATE_NONE,      /* could not be asked, or its answer would mean nothing here */
+	CERTIFICATE_FREE,      /* nobody has it open: no hidden process can make that wrong */
+	CERTIFICATE_NO_WRITER, /* somebody has it open, but nobody for writing */
+	CERTIFICATE_IN_USE,    /* somebody has it open for writing, visible or not */
 };
 
 struct survey {
@@ -42,7 +43,7 @@ struct survey {
 	bool exists[FILE_COUNT];
 	uint64_t size[FILE_COUNT];	     /* bytes */
 	struct timespec changed[FILE_COUNT]; /* last modification */
-	uint64_t inode;
+	uint64_t device, inode;
 	char *filesystem; /* "ext4" */
 	char *filesystem_options;
 	enum filesystem_trust trust;
@@ -75,6 +76,12 @@ void survey_release(struct survey *survey);
 
 /* Every process could be looked for and at, so that an empty list of holders means nobody. */
 bool survey_saw_everything(const struct survey *survey);
+
+/*
+ * Whether one process has the database at `path` open, or a lock on it, at this moment. False too when the
+ * database is gone.
+ */
+bool survey_still_held(const struct proc_root *root, const char *path, pid_t pid);
 
 /* NULL when there is no such holder. */
 struct holder *survey_find(const struct survey *survey, pid_t pid);

@@ -271,3 +271,25 @@ bool holders_explain_probes(struct survey *survey, const struct proc_root *root,
 	}
 	return true;
 }
+
+bool survey_still_held(const struct proc_root *root, const char *path, pid_t pid)
+{
+	struct error ignored = { 0 };
+	auto_target target = TARGET_NONE;
+	auto_lock_view view = { 0 };
+	auto_wanted wanted = { 0 };
+	auto_open_files found = { 0 };
+
+	if (!target_open(&target, root, path, &ignored))
+		return false;
+	wanted_fill(&wanted, root, &target);
+	open_files_of(root, &wanted.query, pid, &found);
+	if (found.count > 0)
+		return true;
+	if (!lock_view_take(&view, root, &target, &ignored))
+		return false;
+	for (size_t i = 0; i < view.table.count; i++)
+		if (is_owned(&view.table.items[i]) && view.table.items[i].pid == pid)
+			return true;
+	return false;
+}

@@ -37,10 +37,10 @@ static bool wait_for_a_chance(const struct proc_root *root, const char *path,
 		if (verdict.can[question] == ANSWER_YES || clock_now() >= until)
 			return true;
 		/* A lock in the way needs no walk; otherwise the kernel may just not tell. */
-		if (question == CAN_MIGRATE && survey.certificate != CERTIFICATE_IN_USE &&
+		if (question == CAN_MIGRATE && survey.certificate == CERTIFICATE_NONE &&
 		    verdict.can[CAN_WRITE] == ANSWER_YES && clock_now() >= next_walk)
 			return true;
-		if (question == CAN_MIGRATE && survey.certificate == CERTIFICATE_IN_USE &&
+		if (question == CAN_MIGRATE && survey.certificate != CERTIFICATE_NONE &&
 		    clock_now() >= next_walk + 10 * walk_pause)
 			return true;
 	}

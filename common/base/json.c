@@ -156,6 +156,59 @@ void json_add_text(json_t *array, const char *text)
 	json_add(array, readable(text));
 }
 
+json_t *json_parse(const char *bytes, size_t length, struct error *err)
+{
+	json_error_t where = { 0 };
+	json_t *document = json_loadb(bytes, length, JSON_REJECT_DUPLICATES, &where);
+
+	if (!document) {
+		auto_free char *reason = text_printable(where.text);
+
+		(void)fail(err, STATUS_TROUBLE, "not JSON: %s", reason);
+	}
+	return document;
+}
+
+json_t *json_get(const json_t *object, const char *key)
+{
+	return json_object_get(object, key);
+}
+
+const char *json_get_text(const json_t *object, const char *key)
+{
+	return json_string_value(json_object_get(object, key));
+}
+
+bool json_get_number(const json_t *object, const char *key, int64_t *number)
+{
+	const json_t *value = json_object_get(object, key);
+
+	if (!json_is_integer(value))
+		return false;
+	*number = json_integer_value(value);
+	return true;
+}
+
+bool json_get_bool(const json_t *object, const char *key)
+{
+	return json_is_true(json_object_get(object, key));
+}
+
+bool json_is_list(const json_t *value)
+{
+	return json_is_array(value);
+}
+
+size_t json_count(const json_t *array)
+{
+	return json_array_size(array);
+}
+
+json_t *json_at(const json_t *array, size_t index)
+{
+	return json_array_get(array, index);
+}
+
 json_t *json_failure(const char *tool, const char *database, const struct error *err)
 {
 	json_t *document = json_new_object();

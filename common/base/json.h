@@ -43,6 +43,20 @@ void json_add(struct json_t *array, struct json_t *value); /* takes over `value`
 void json_add_number(struct json_t *array, int64_t number);
 void json_add_text(struct json_t *array, const char *text); /* for our own words: valid UTF-8 */
 
+/*
+ * Reading. What a getter returns belongs to the document; a key that is missing or of another type gives NULL or
+ * false. `length` bytes are read as one document; NULL with *err set when they are not JSON. Duplicate keys are
+ * refused: two readers could understand two different things.
+ */
+struct json_t *json_parse(const char *bytes, size_t length, struct error *err);
+struct json_t *json_get(const struct json_t *object, const char *key);
+const char *json_get_text(const struct json_t *object, const char *key);
+bool json_get_number(const struct json_t *object, const char *key, int64_t *number);
+bool json_get_bool(const struct json_t *object, const char *key);
+bool json_is_list(const struct json_t *value);
+size_t json_count(const struct json_t *array); /* 0 for anything else */
+struct json_t *json_at(const struct json_t *array, size_t index);
+
 /* {"schema":1,"tool":…,"database":…,"error":{"status":…,"message":…}}; no database when NULL. */
 struct json_t *json_failure(const char *tool, const char *database, const struct error *err)
 	__attribute__((returns_nonnull, warn_unused_result));

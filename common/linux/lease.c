@@ -5,9 +5,9 @@
 #include <signal.h>
 #include <stddef.h>
 
-static enum lease_answer ask_and_give_back(int fd)
+static enum lease_answer ask_and_give_back(int fd, int type)
 {
-	if (fcntl(fd, F_SETLEASE, F_WRLCK) == 0) {
+	if (fcntl(fd, F_SETLEASE, type) == 0) {
 		/* Should this ever fail, closing the descriptor gives the lease back. */
 		(void)fcntl(fd, F_SETLEASE, F_UNLCK);
 		return LEASE_ALONE;
@@ -17,7 +17,7 @@ static enum lease_answer ask_and_give_back(int fd)
 	return errno == EACCES ? LEASE_NOT_ALLOWED : LEASE_MEANINGLESS;
 }
 
-enum lease_answer lease_ask(int fd)
+enum lease_answer lease_ask(int fd, enum lease_question question)
 {
 	const struct sigaction ignore = { .sa_handler = SIG_IGN };
 	struct sigaction before = { 0 };
@@ -31,7 +31,8 @@ enum lease_answer lease_ask(int fd)
 	    sigprocmask(SIG_BLOCK, &all, &mask) != 0)
 		return LEASE_MEANINGLESS;
 
-	const enum lease_answer answer = ask_and_give_back(fd);
+	const enum lease_answer answer =
+		ask_and_give_back(fd, question == LEASE_ANYBODY ? F_WRLCK : F_RDLCK);
 
 	(void)sigprocmask(SIG_SETMASK, &mask, NULL);
 	(void)sigaction(SIGIO, &before, NULL);

@@ -10,10 +10,15 @@
 #define LINUX_LEASE_H
 
 enum lease_answer {
-	LEASE_ALONE,	   /* nobody else has it open */
-	LEASE_SHARED,	   /* somebody else has it open */
+	LEASE_ALONE,	   /* nobody */
+	LEASE_SHARED,	   /* somebody */
 	LEASE_NOT_ALLOWED, /* needs to own the file, or CAP_LEASE */
 	LEASE_MEANINGLESS, /* leases are switched off, or this file system cannot tell */
+};
+
+enum lease_question {
+	LEASE_ANYBODY, /* does anybody else have it open? (a write lease) */
+	LEASE_WRITER,  /* does anybody have it open for writing? (a read lease) */
 };
 
 /*
@@ -21,6 +26,6 @@ enum lease_answer {
  * while it holds the lease. The caller makes sure that the file system is a local one (mounts.h): on FUSE
  * and on a network the kernel grants what it cannot know.
  */
-enum lease_answer lease_ask(int fd);
+enum lease_answer lease_ask(int fd, enum lease_question question);
 
 #endif

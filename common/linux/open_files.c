@@ -175,6 +175,23 @@ static bool is_avoided(const struct open_query *query, int folder, const char *n
 	return false;
 }
 
+/*
+ * After a refusal: a file system of a user's own (FUSE) refuses even root, while its device may be known. A
+ * descriptor on another device than our files' is none of them.
+ */
+static bool lies_elsewhere(const struct search *search, int folder, const char *name)
+{
+	struct statx file = { 0 };
+
+	if (statx(folder, name, AT_STATX_DONT_SYNC | AT_NO_AUTOMOUNT, 0, &file) != 0)
+		return false;
+	for (size_t i = 0; i < search->query->count; i++)
+		if (file.stx_dev_major == search->query->targets[i].major &&
+		    file.stx_dev_minor == search->query->targets[i].minor)
+			return false;
+	return true;
+}
+
 /* Looks at every descriptor in one table. */
 static enum table_view look_at_table(const struct search *search, const char *table)
 {
@@ -196,7 +213,8 @@ static enum table_view look_at_table(const struct search *search, const char *ta
 			  STATX_TYPE | STATX_INO | STATX_NLINK, &file) == 0) {
 			view = TABLE_SEEN;
 			look_at_descriptor(search, table, folder, fd, name, &file);
-		} else if (why_not(errno) == TABLE_HIDDEN) {
+		} else if (why_not(errno) == TABLE_HIDDEN &&
+			   !lies_elsewhere(search, folder, name)) {
 			/* May list the numbers, may not look behind them: one refusal is all. */
 			return TABLE_HIDDEN;
 		}

@@ -83,6 +83,7 @@ static void read_name(const struct proc_root *root, struct process *process)
 static void read_status(const struct proc_root *root, struct process *process)
 {
 	auto_free char *text = read_file(root, process->pid, "status", MOST_STATUS, NULL);
+	const char *blocked = text ? strstr(text, "\nSigBlk:\t") : NULL;
 	const char *pids = text ? strstr(text, "\nNSpid:") : NULL;
 	const char *caught = text ? strstr(text, "\nSigCgt:\t") : NULL;
 	uint64_t pid = 0;
@@ -91,6 +92,10 @@ static void read_status(const struct proc_root *root, struct process *process)
 	if (caught) {
 		caught += strlen("\nSigCgt:\t");
 		(void)parse_number_at(&caught, 16, UINT64_MAX, &process->catches);
+	}
+	if (blocked) {
+		blocked += strlen("\nSigBlk:\t");
+		(void)parse_number_at(&blocked, 16, UINT64_MAX, &process->blocks);
 	}
 	if (!pids)
 		return;

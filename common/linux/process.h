@@ -22,7 +22,7 @@ struct ancestor {
 	char name[16]; /* comm, exact bytes */
 };
 
-enum { MOST_ANCESTORS = 8 };
+enum { MOST_ANCESTORS = 64 };
 
 struct process {
 	pid_t pid;
@@ -38,6 +38,7 @@ struct process {
 	char *cwd;	     /* NULL when we may not know */
 	char *tty;	     /* "pts/2"; NULL without one */
 	pid_t container_pid; /* its PID in its own PID namespace; 0 when that is ours */
+	uint64_t blocks;     /* bit n-1: its main thread blocks signal n */
 	uint64_t catches;    /* bit n-1: has a handler for signal n */
 	struct supervisor supervisor;
 	struct ancestor ancestors[MOST_ANCESTORS]; /* its parent first */
