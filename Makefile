@@ -20,7 +20,7 @@ LIBRARIES := $(shell $(PKG_CONFIG) --libs $(PACKAGES) 2>/dev/null)
 
 compile = $(CC) -std=gnu11 $(WARNINGS) $(HARDENING) $(DEFINES) $(CPPFLAGS) $(CFLAGS)
 link    = $(CC) $(HARDENING_LINK) -Wl,--as-needed $(LDFLAGS) -o $@ $(filter-out %.list,$^) \
-          $(LIBRARIES) $(also) $(LDLIBS)
+          $(LIBRARIES) -lm $(also) $(LDLIBS)
 
 library := $(BUILD)/libcommon.a
 modules := $(wildcard common/*.c common/*/*.c)

@@ -1,6 +1,7 @@
 #include "common/base/json.h"
 
 #include <jansson.h>
+#include <math.h>
 #include <string.h>
 
 #include "common/base/memory.h"
@@ -112,6 +113,11 @@ void json_put_number(json_t *object, const char *key, int64_t number)
 	json_put(object, key, json_integer(number));
 }
 
+void json_put_seconds(json_t *object, const char *key, double seconds)
+{
+	json_put(object, key, json_real(round(seconds * 1000) / 1000));
+}
+
 void json_put_bool(json_t *object, const char *key, bool value)
 {
 	json_put(object, key, json_boolean(value));
@@ -179,6 +185,11 @@ const char *json_get_text(const json_t *object, const char *key)
 	return json_string_value(json_object_get(object, key));
 }
 
+const char *json_text(const json_t *value)
+{
+	return json_string_value(value);
+}
+
 bool json_get_number(const json_t *object, const char *key, int64_t *number)
 {
 	const json_t *value = json_object_get(object, key);
@@ -209,6 +220,14 @@ json_t *json_at(const json_t *array, size_t index)
 	return json_array_get(array, index);
 }
 
+void json_put_error(json_t *document, const struct error *err)
+{
+	json_t *error = json_put_object(document, "error");
+
+	json_put_number(error, "status", err->status);
+	json_put_text(error, "message", err->text);
+}
+
 json_t *json_failure(const char *tool, const char *database, const struct error *err)
 {
 	json_t *document = json_new_object();
@@ -217,17 +236,14 @@ json_t *json_failure(const char *tool, const char *database, const struct error 
 	json_put_text(document, "tool", tool);
 	if (database)
 		json_put_text(document, "database", database);
-
-	json_t *error = json_put_object(document, "error");
-
-	json_put_number(error, "status", err->status);
-	json_put_text(error, "message", err->text);
+	json_put_error(document, err);
 	return document;
 }
 
 char *json_take_line(json_t *document)
 {
-	char *line = json_dumps(document, JSON_COMPACT | JSON_ENSURE_ASCII);
+	char *line =
+		json_dumps(document, JSON_COMPACT | JSON_ENSURE_ASCII | JSON_REAL_PRECISION(12));
 
 	if (!line)
 		memory_give_up();

@@ -33,6 +33,8 @@ struct json_t *json_put_array(struct json_t *object, const char *key);
 /* NULL text becomes null. */
 void json_put_text(struct json_t *object, const char *key, const char *text);
 void json_put_number(struct json_t *object, const char *key, int64_t number);
+void json_put_seconds(struct json_t *object, const char *key,
+		      double seconds); /* to the millisecond */
 void json_put_bool(struct json_t *object, const char *key, bool value);
 void json_put_null(struct json_t *object, const char *key);
 
@@ -51,6 +53,7 @@ void json_add_text(struct json_t *array, const char *text); /* for our own words
 struct json_t *json_parse(const char *bytes, size_t length, struct error *err);
 struct json_t *json_get(const struct json_t *object, const char *key);
 const char *json_get_text(const struct json_t *object, const char *key);
+const char *json_text(const struct json_t *value); /* NULL when it is no text */
 bool json_get_number(const struct json_t *object, const char *key, int64_t *number);
 bool json_get_bool(const struct json_t *object, const char *key);
 bool json_is_list(const struct json_t *value);
@@ -60,6 +63,9 @@ struct json_t *json_at(const struct json_t *array, size_t index);
 /* {"schema":1,"tool":…,"database":…,"error":{"status":…,"message":…}}; no database when NULL. */
 struct json_t *json_failure(const char *tool, const char *database, const struct error *err)
 	__attribute__((returns_nonnull, warn_unused_result));
+
+/* Puts "error" into a document that also tells what was done before. */
+void json_put_error(struct json_t *document, const struct error *err);
 
 /* The document on one line, without a newline; releases it. free() the line. */
 char *json_take_line(struct json_t *document) __attribute__((returns_nonnull, warn_unused_result));

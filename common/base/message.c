@@ -20,3 +20,8 @@ void message_error(const struct error *err)
 {
 	message_line(err->text);
 }
+
+void message_write(const char *text)
+{
+	(void)fputs(text, stderr);
+}

@@ -16,4 +16,7 @@ void message_error(const struct error *err);
 /* One line that is not an error. `line` must already be printable. */
 void message_line(const char *line);
 
+/* Text as it is, for a question. */
+void message_write(const char *text);
+
 #endif

@@ -11,7 +11,16 @@
  */
 static const cap_value_t looking[] = { CAP_SYS_PTRACE, CAP_DAC_READ_SEARCH, CAP_LEASE };
 
-enum { LOOKING = sizeof looking / sizeof *looking };
+/*
+ * CAP_KILL: to signal them. CAP_DAC_OVERRIDE: to thaw a control group. Supervisors' programs, run by root, get
+ * root's rights back when they start: the bounding set is left as it is.
+ */
+static const cap_value_t stopping[] = { CAP_SYS_PTRACE, CAP_DAC_READ_SEARCH, CAP_LEASE, CAP_KILL,
+					CAP_DAC_OVERRIDE };
+
+/* What this program keeps; set once, at its start. */
+static const cap_value_t *kept = looking;
+static int kept_count = sizeof looking / sizeof *looking;
 
 static bool is_permitted(cap_t capabilities, cap_value_t which)
 {
@@ -26,12 +35,12 @@ static cap_t reduced(cap_t current, bool in_effect)
 	cap_t wanted = cap_init();
 	bool good = wanted != NULL;
 
-	for (int i = 0; good && i < LOOKING; i++) {
-		if (!is_permitted(current, looking[i]))
+	for (int i = 0; good && i < kept_count; i++) {
+		if (!is_permitted(current, kept[i]))
 			continue;
-		good = cap_set_flag(wanted, CAP_PERMITTED, 1, &looking[i], CAP_SET) == 0 &&
+		good = cap_set_flag(wanted, CAP_PERMITTED, 1, &kept[i], CAP_SET) == 0 &&
 		       (!in_effect ||
-			cap_set_flag(wanted, CAP_EFFECTIVE, 1, &looking[i], CAP_SET) == 0);
+			cap_set_flag(wanted, CAP_EFFECTIVE, 1, &kept[i], CAP_SET) == 0);
 	}
 	if (!good && wanted) {
 		(void)cap_free(wanted);
@@ -61,6 +70,13 @@ bool privileges_keep_looking(struct error *err)
 	if (!set_reduced(geteuid() == 0))
 		return fail_errno(err, STATUS_TROUBLE, "cannot drop privileges");
 	return true;
+}
+
+bool privileges_keep_stopping(struct error *err)
+{
+	kept = stopping;
+	kept_count = sizeof stopping / sizeof *stopping;
+	return privileges_keep_looking(err);
 }
 
 /* Failing to raise shows as processes that could not be looked at, which are counted and said. */

@@ -15,6 +15,9 @@
 /* Drops everything but what looking at other processes needs; for good. */
 bool privileges_keep_looking(struct error *err);
 
+/* The same, and what signalling other users' processes needs. */
+bool privileges_keep_stopping(struct error *err);
+
 void privileges_raise(void);
 void privileges_lower(void);
 

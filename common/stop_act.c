@@ -1,0 +1,252 @@
+/* Stopping them: the third step of stop.h. */
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/base/clock.h"
+#include "common/base/memory.h"
+#include "common/base/scope.h"
+#include "common/base/text.h"
+#include "common/linux/freezer.h"
+#include "common/linux/privileges.h"
+#include "common/stop.h"
+#include "common/stop_groups.h"
+
+/* Workers get this long to end with their master before they are signalled themselves. */
+static const double worker_patience = 1.0;
+
+/* After a SIGKILL, and for a supervisor to report after its own limit. */
+static const double kill_patience = 5.0;
+
+static struct process_handle *handle_of(struct stop_subject *subject)
+{
+	return &subject->handle;
+}
+
+/*
+ * Takes hold of the process, and makes sure that it is the one that was chosen and that it still holds the
+ * database. From here on the handle stands for it.
+ */
+static bool take_hold(struct stop *stop, const struct proc_root *root, struct stop_subject *subject,
+		      struct error *err)
+{
+	const enum handle_result result = process_handle_open(
+		root, subject->pid, subject->start_ticks, handle_of(subject), err);
+
+	if (result == HANDLE_TROUBLE)
+		return false;
+	if (result == HANDLE_GONE || result == HANDLE_REUSED) {
+		stop_leave(stop, subject, result == HANDLE_GONE ? LEFT_GONE : LEFT_REUSED);
+		return true;
+	}
+	privileges_raise();
+
+	const bool held = survey_still_held(root, stop->path, subject->pid);
+
+	privileges_lower();
+	/* Alive after the look: so it was this process that was looked at. */
+	if (!held || !process_handle_alive(handle_of(subject)))
+		stop_leave(stop, subject, LEFT_GONE);
+	return true;
+}
+
+static void deliver(struct stop *stop, struct stop_subject *subject, int signal)
+{
+	privileges_raise();
+
+	enum signal_result result = process_handle_signal(handle_of(subject), signal);
+
+	/* A stopped process handles a signal only after SIGCONT. */
+	if (result == SIGNAL_SENT && subject->was_stopped)
+		(void)process_handle_signal(handle_of(subject), SIGCONT);
+	privileges_lower();
+	if (result == SIGNAL_NOT_ALLOWED) {
+		stop_leave(stop, subject, LEFT_NO_PERMISSION);
+		if (stop->trouble.status == STATUS_OK)
+			(void)fail(&stop->trouble, STATUS_TROUBLE,
+				   "process %d: this user may not signal it: needs CAP_KILL (run "
+				   "botkill as root)",
+				   subject->pid);
+	}
+}
+
+/* Frozen processes keep their signals for later. False when this one stays frozen. */
+static bool make_able(struct stop *stop, const struct proc_root *root, struct stop_subject *subject)
+{
+	struct error err = { 0 };
+
+	if (!freezer_holds(root, subject->pid))
+		return true;
+	if (!stop->options.force) {
+		stop_leave(stop, subject, LEFT_FROZEN);
+		return false;
+	}
+	stop_audit(stop, "%d: thawing its control group", subject->pid);
+	if (freezer_thaw(root, subject->pid, &err))
+		return true;
+	stop_audit(stop, "%s", err.text);
+	stop_leave(stop, subject, LEFT_FROZEN);
+	return false;
+}
+
+static void send_signal(struct stop *stop, const struct proc_root *root,
+			struct stop_subject *subject)
+{
+	if (!make_able(stop, root, subject))
+		return;
+	stop_audit(stop, "%d: sending %s: %s", subject->pid, subject->how, subject->command);
+	subject->signalled = true;
+	subject->started = clock_now();
+	deliver(stop, subject, subject->signal);
+}
+
+static bool is_pending(const struct stop_subject *subject)
+{
+	return subject->reason == STOP_CHOSEN && !subject->ended;
+}
+
+/* Notes which have ended, and signals workers whose master has gone or has had its time. */
+static void look_around(struct stop *stop, const struct proc_root *root, double started)
+{
+	for (size_t i = 0; i < stop->subjects.count; i++) {
+		struct stop_subject *subject = &stop->subjects.items[i];
+
+		if (!is_pending(subject) || process_handle_alive(handle_of(subject)))
+			continue;
+		subject->ended = true;
+		if (!subject->signalled) { /* it went with its master */
+			const struct stop_subject *master = &stop->subjects.items[subject->master];
+
+			subject->started = master->signalled ? master->started : started;
+			stop_set_how(subject, memory_copy_text(master->how));
+		}
+		subject->seconds = clock_now() - subject->started;
+		stop_audit(stop, "%d: ended after %.2f s", subject->pid, subject->seconds);
+	}
+	for (size_t i = 0; i < stop->subjects.count; i++) {
+		struct stop_subject *subject = &stop->subjects.items[i];
+		const struct stop_subject *master = &stop->subjects.items[subject->master];
+
+		if (!is_pending(subject) || subject->signalled || subject->way != WAY_SIGNAL)
+			continue;
+		if (master == subject || !is_pending(master) ||
+		    clock_now() >= started + worker_patience)
+			send_signal(stop, root, subject);
+	}
+}
+
+/* Sleeps until something ends, or until `until`. */
+static void sleep_until_change(const struct stop *stop, double until)
+{
+	const size_t most = stop->subjects.count + stop->groups.count;
+	auto_free struct pollfd *watched = memory_allocate(most, sizeof *watched);
+	nfds_t count = 0;
+	const double left = until - clock_now();
+
+	for (size_t i = 0; i < stop->subjects.count; i++)
+		if (is_pending(&stop->subjects.items[i]))
+			watched[count++] =
+				(struct pollfd){ .fd = stop->subjects.items[i].handle.pidfd,
+						 .events = POLLIN };
+	if (left > 0)
+		(void)poll(watched, count, (int)(left * 1000) + 1);
+}
+
+static size_t count_pending(const struct stop *stop)
+{
+	size_t pending = 0;
+
+	for (size_t i = 0; i < stop->subjects.count; i++)
+		pending += is_pending(&stop->subjects.items[i]);
+	return pending;
+}
+
+static bool has_waiting_worker(const struct stop *stop)
+{
+	for (size_t i = 0; i < stop->subjects.count; i++)
+		if (is_pending(&stop->subjects.items[i]) && !stop->subjects.items[i].signalled)
+			return true;
+	return false;
+}
+
+static void wait_for_ends(struct stop *stop, const struct proc_root *root, double deadline)
+{
+	const double started = clock_now();
+
+	for (;;) {
+		look_around(stop, root, started);
+		if (count_pending(stop) == 0 || clock_now() >= deadline)
+			return;
+
+		const double workers = started + worker_patience;
+		const bool sooner = has_waiting_worker(stop) && workers < deadline;
+
+		sleep_until_change(stop, sooner ? workers : deadline);
+	}
+}
+
+/* The last resort, only with --force: and only our own signals; supervisors have their own. */
+static void kill_the_rest(struct stop *stop)
+{
+	for (size_t i = 0; i < stop->subjects.count; i++) {
+		struct stop_subject *subject = &stop->subjects.items[i];
+
+		if (!is_pending(subject) || subject->way != WAY_SIGNAL)
+			continue;
+		stop_audit(stop, "%d: sending SIGKILL: %s", subject->pid, subject->command);
+		stop_set_how(subject, memory_copy_text("SIGKILL"));
+		subject->signalled = true;
+		deliver(stop, subject, SIGKILL);
+	}
+}
+
+/* Why those that are left did not end. */
+static void name_survivors(struct stop *stop, const struct proc_root *root)
+{
+	for (size_t i = 0; i < stop->subjects.count; i++) {
+		struct stop_subject *subject = &stop->subjects.items[i];
+
+		if (!is_pending(subject))
+			continue;
+
+		const struct activity now = activity_look(root, subject->pid);
+
+		if (freezer_holds(root, subject->pid))
+			stop_leave(stop, subject, LEFT_FROZEN);
+		else
+			stop_leave(stop, subject,
+				   now.state == PROCESS_DISK_WAIT ? LEFT_DISK_WAIT
+								  : LEFT_STILL_ALIVE);
+	}
+}
+
+bool stop_act(struct stop *stop, const struct proc_root *root, struct error *err)
+{
+	const double deadline = clock_now() + stop->options.grace_seconds;
+	bool groups = false;
+
+	for (size_t i = 0; i < stop->subjects.count; i++) {
+		struct stop_subject *subject = &stop->subjects.items[i];
+
+		if (subject->reason == STOP_CHOSEN && !take_hold(stop, root, subject, err))
+			return false;
+		groups = groups || (subject->reason == STOP_CHOSEN && subject->way == WAY_GROUP);
+	}
+	if (!stop_groups_start(stop, root, err))
+		return false;
+	wait_for_ends(stop, root, deadline);
+	if (count_pending(stop) > 0 && stop->options.force) {
+		kill_the_rest(stop);
+		stop_groups_kill(stop);
+	}
+	if (count_pending(stop) > 0 && (stop->options.force || groups))
+		wait_for_ends(stop, root, clock_now() + kill_patience);
+	stop_groups_finish(stop, clock_now() + kill_patience);
+	look_around(stop, root, clock_now());
+	name_survivors(stop, root);
+	return true;
+}
