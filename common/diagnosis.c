@@ -14,6 +14,7 @@ static const struct {
 } rules[] = {
 	{ "lost-locks", SEVERITY_CRITICAL, rule_lost_locks },
 	{ "replaced-file", SEVERITY_CRITICAL, rule_replaced_file },
+	{ "leftover-wal", SEVERITY_CRITICAL, rule_leftover_wal },
 	{ "unsafe-filesystem", SEVERITY_CRITICAL, rule_unsafe_filesystem },
 	{ "dotfile-lock", SEVERITY_CRITICAL, rule_dotfile_lock },
 	{ "idle-writer", SEVERITY_WARNING, rule_idle_writer },

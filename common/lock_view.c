@@ -3,8 +3,8 @@
 #include "common/base/scope.h"
 #include "common/base/text.h"
 
-/* A writer that commits all the time changes the list all the time; five pairs of reads are enough to try. */
-enum { MOST_TRIES = 5 };
+/* A writer that commits all the time changes the list all the time; at some point the last answer must do. */
+enum { MOST_TRIES = 20 };
 
 void lock_view_release(struct lock_view *view)
 {
@@ -69,19 +69,18 @@ bool lock_view_take(struct lock_view *view, const struct proc_root *root,
 {
 	if (!read_table(&view->table, root, target, err))
 		return false;
-	for (int try = 0; try < MOST_TRIES; try++) {
+	for (int try = 0; try < MOST_TRIES && !view->consistent; try++) {
 		auto_lock_table after = { 0 };
 
-		if (!probe_all(view->probes, target, err) || !read_table(&after, root, target, err))
+		if (!file_view_take(&view->files, target, err) ||
+		    !probe_all(view->probes, target, err) || !read_table(&after, root, target, err))
 			return false;
+		view->consistent = lock_table_equal(&view->table, &after);
 
-		const bool agreed = lock_table_equal(&view->table, &after);
 		const struct lock_table older = view->table;
 
 		view->table = after;
 		after = older;
-		if (agreed)
-			break;
 	}
 	return true;
 }

@@ -39,7 +39,8 @@ static uint32_t frames_behind(const struct survey *survey, const struct holder *
 {
 	uint32_t most = 0;
 
-	for (size_t slot = 1; survey->index_known && slot < READ_SLOTS; slot++) {
+	for (size_t slot = 1; survey->consistent && survey->index_known && slot < READ_SLOTS;
+	     slot++) {
 		const uint32_t mark = survey->index.marks[slot];
 
 		if (lock_bytes_reads(&holder->locks, (enum lock_slot)(SLOT_READ0 + slot)) &&

@@ -23,8 +23,8 @@ rule rule_stale_snapshot, rule_pinned_wal;
 rule rule_two_instances, rule_stopped_holder, rule_bystander, rule_hidden_processes;
 
 /* rules_files.c: what lies on the disk. */
-rule rule_replaced_file, rule_hot_journal, rule_unsafe_filesystem, rule_stale_dotfile,
-	rule_dotfile_lock, rule_not_a_database;
+rule rule_leftover_wal, rule_replaced_file, rule_hot_journal, rule_unsafe_filesystem,
+	rule_stale_dotfile, rule_dotfile_lock, rule_not_a_database;
 
 /* Adds a holder to the finding's PIDs. */
 void finding_add(struct finding *finding, const struct holder *holder);

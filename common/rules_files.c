@@ -20,11 +20,29 @@ bool rule_replaced_file(const struct survey *survey, const struct verdict *verdi
 
 	auto_free char *who = finding_who(finding);
 
+	finding->why = memory_format(
+		"a file that was deleted or replaced since is still used by %s: what is "
+		"written there is lost, and others do not see the locks on it",
+		who);
+	finding->fix = memory_copy_text("stop that process and start it again");
+	return true;
+}
+
+/* SQLite replays a -wal that it finds, whatever database it belonged to (reference: howtocorrupt.html 1.4). */
+bool rule_leftover_wal(const struct survey *survey, const struct verdict *verdict,
+		       struct finding *finding)
+{
+	(void)verdict;
+	if (survey->mode != JOURNAL_WAL || survey->header.mode != JOURNAL_ROLLBACK)
+		return false;
 	finding->why =
-		memory_format("%s works on a file that was deleted or replaced since: what it "
-			      "writes there is lost, and others do not see its locks",
-			      who);
-	finding->fix = memory_copy_text("stop it and start it again");
+		memory_copy_text("the database says that it is not in WAL mode, yet a -wal file "
+				 "lies beside it; if that was left by another database (a copy "
+				 "put back by hand), the next program that opens this one "
+				 "writes it into it");
+	finding->fix =
+		memory_copy_text("stop everybody; keep copies of both files; then find out where "
+				 "the -wal file came from before anybody opens the database");
 	return true;
 }
 
@@ -83,11 +101,10 @@ bool rule_dotfile_lock(const struct survey *survey, const struct verdict *verdic
 
 	auto_free char *who = finding_who(finding);
 
-	finding->why =
-		memory_format("%s locks with the folder beside the database that ends in "
-			      ".lock (the unix-dotfile VFS); programs with ordinary locks do "
-			      "not see it, and can destroy what it writes",
-			      who);
+	finding->why = memory_format(
+		"a folder beside the database that ends in .lock is the lock of %s (the "
+		"unix-dotfile VFS); programs with ordinary locks do not see it, and can destroy what is written",
+		who);
 	finding->fix = memory_format("wait until %s is done, and use one VFS in all programs", who);
 	return true;
 }

@@ -24,7 +24,8 @@ static bool keeps_exclusive(const struct survey *survey, const struct holder *ho
 {
 	const struct lock_bytes *locks = &holder->locks;
 
-	if (!lock_bytes_writes(locks, SLOT_SHARED))
+	/* A commit holds EXCLUSIVE too, for a moment: only who sleeps over it keeps it. */
+	if (!lock_bytes_writes(locks, SLOT_SHARED) || !holder_is_idle(holder))
 		return false;
 	if (survey->mode == JOURNAL_WAL)
 		return true;
@@ -143,9 +144,10 @@ bool rule_reader_blocks_commit(const struct survey *survey, const struct verdict
 
 	auto_free char *who = finding_who(finding);
 
-	finding->why = memory_format("%d wants to commit (PENDING) and %s still reads; until the "
-				     "reading ends nobody else can even begin to read",
-				     writer->process.pid, who);
+	finding->why =
+		memory_format("%d wants to commit (PENDING) and waits for %s to end reading; "
+			      "until then nobody else can even begin to read",
+			      writer->process.pid, who);
 	finding->fix = memory_format("finish that SELECT (fetch all its rows, or close the cursor) "
 				     "in %s",
 				     who);
@@ -164,10 +166,10 @@ bool rule_exclusive_mode(const struct survey *survey, const struct verdict *verd
 
 	auto_free char *who = finding_who(finding);
 
-	finding->why = memory_format("%s keeps the database for itself (PRAGMA "
-				     "locking_mode=EXCLUSIVE, or the unix-excl VFS): it will not "
-				     "let go between transactions",
-				     who);
+	finding->why = memory_format(
+		"the database is kept by %s alone (PRAGMA locking_mode=EXCLUSIVE, or the "
+		"unix-excl VFS), also between transactions",
+		who);
 	finding->fix = memory_copy_text("set locking_mode=NORMAL in that program, or stop it while "
 					"others need the database");
 	return true;
@@ -190,7 +192,7 @@ bool rule_recovering(const struct survey *survey, const struct verdict *verdict,
 
 	auto_free char *who = finding_who(finding);
 
-	finding->why = memory_format("%s is repairing the database after a crash", who);
+	finding->why = memory_format("after a crash the database is being repaired by %s", who);
 	finding->fix = memory_copy_text("wait until it is done");
 	return true;
 }
@@ -224,11 +226,10 @@ bool rule_lost_locks(const struct survey *survey, const struct verdict *verdict,
 
 	auto_free char *who = finding_who(finding);
 
-	finding->why =
-		memory_format("%s uses the database but has lost its lock on it, probably by "
-			      "opening and closing the file besides SQLite: what it and "
-			      "others write now can destroy the database",
-			      who);
+	finding->why = memory_format(
+		"the lock of %s on the database is lost, probably because it opened and "
+		"closed the file besides SQLite: what it and others write now can destroy the database",
+		who);
 	finding->fix = memory_copy_text("stop it before anybody else writes, then check the "
 					"database (PRAGMA integrity_check)");
 	return true;

@@ -115,6 +115,8 @@ bool rule_two_instances(const struct survey *survey, const struct verdict *verdi
 bool rule_stopped_holder(const struct survey *survey, const struct verdict *verdict,
 			 struct finding *finding)
 {
+	auto_text pids = { 0 };
+
 	(void)verdict;
 	for (size_t i = 0; i < survey->holders.count; i++)
 		if (holder_is_stopped(&survey->holders.items[i]))
@@ -124,10 +126,13 @@ bool rule_stopped_holder(const struct survey *survey, const struct verdict *verd
 
 	auto_free char *who = finding_who(finding);
 
-	finding->why = memory_format("%s is stopped (Ctrl+Z, SIGSTOP or a debugger): what it holds "
-				     "it keeps, and it does nothing",
-				     who);
-	finding->fix = memory_format("let it go on: kill -CONT %d", finding->pids.items[0]);
+	finding->why =
+		memory_format("%s %s stopped (Ctrl+Z, SIGSTOP or a debugger), doing nothing and "
+			      "keeping every lock",
+			      who, finding->pids.count > 1 ? "are" : "is");
+	for (size_t i = 0; i < finding->pids.count; i++)
+		text_append(&pids, " %d", finding->pids.items[i]);
+	finding->fix = memory_format("to let it go on: kill -CONT%s", text_string(&pids));
 	return true;
 }
 
@@ -146,10 +151,10 @@ bool rule_bystander(const struct survey *survey, const struct verdict *verdict,
 
 	auto_free char *who = finding_who(finding);
 
-	finding->why =
-		memory_format("%s only reads the file and holds no lock (an editor, an "
-			      "indexer, a copy being made): it stops no reader and no writer",
-			      who);
+	finding->why = memory_format(
+		"opened for reading only and without a lock by %s (an editor, an indexer, a "
+		"copy being made): no reader and no writer is stopped by that",
+		who);
 	finding->fix =
 		memory_copy_text("before a migration close it, or tell it to leave this file "
 				 "alone");

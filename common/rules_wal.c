@@ -25,35 +25,53 @@ static uint32_t snapshot_of(const struct wal_index *index, size_t slot)
 	return index->marks[slot] == WAL_MARK_UNUSED ? index->frames : index->marks[slot];
 }
 
-/* The oldest snapshot that a holder reads; false when it reads none. */
-static bool oldest_snapshot(const struct survey *survey, const struct holder *holder,
-			    uint32_t *frames_behind)
+/* How many frames the oldest snapshot that a holder reads is behind the end of the WAL; 0: not at all. */
+static uint32_t frames_behind(const struct survey *survey, const struct holder *holder)
 {
-	bool reads = false;
+	uint32_t most = 0;
 
-	*frames_behind = 0;
 	for (size_t slot = 0; survey->index_known && slot < READ_SLOTS; slot++) {
 		const uint32_t seen = snapshot_of(&survey->index, slot);
 
-		if (!reads_slot(holder, slot))
-			continue;
-		reads = true;
-		if (seen < survey->index.frames && survey->index.frames - seen > *frames_behind)
-			*frames_behind = survey->index.frames - seen;
+		if (reads_slot(holder, slot) && seen < survey->index.frames &&
+		    survey->index.frames - seen > most)
+			most = survey->index.frames - seen;
 	}
-	return reads;
+	return most;
+}
+
+/*
+ * A mark is where its slot's oldest reader may be. When all the slots for snapshots are taken a new reader shares
+ * one, and sees more than the mark says.
+ */
+static bool marks_are_exact(const struct survey *survey)
+{
+	size_t taken = 0;
+
+	for (enum lock_slot slot = SLOT_READ1; slot <= SLOT_READ4; slot++) {
+		size_t readers = 0;
+
+		for (size_t i = 0; i < survey->holders.count; i++)
+			readers += lock_bytes_reads(&survey->holders.items[i].locks, slot);
+		if (readers > 1)
+			return false;
+		taken += readers > 0;
+	}
+	return taken < READ_SLOTS - 1;
 }
 
 bool rule_stale_snapshot(const struct survey *survey, const struct verdict *verdict,
 			 struct finding *finding)
 {
-	uint32_t behind = 0, most = 0;
+	uint32_t most = 0;
 
 	(void)verdict;
-	for (size_t i = 0; i < survey->holders.count; i++) {
+	for (size_t i = 0; survey->consistent && i < survey->holders.count; i++) {
 		const struct holder *holder = &survey->holders.items[i];
+		const uint32_t behind = frames_behind(survey, holder);
 
-		if (!oldest_snapshot(survey, holder, &behind) || behind == 0)
+		/* Who could begin to write had the newest state. */
+		if (behind == 0 || lock_bytes_writes(&holder->locks, SLOT_WRITE))
 			continue;
 		most = behind > most ? behind : most;
 		finding_add(finding, holder);
@@ -64,10 +82,11 @@ bool rule_stale_snapshot(const struct survey *survey, const struct verdict *verd
 	auto_free char *who = finding_who(finding);
 
 	finding->why =
-		memory_format("%s reads a snapshot up to %u frames old; if it writes in that "
-			      "same transaction it gets \"database is locked\" "
-			      "(SQLITE_BUSY_SNAPSHOT) at once, whatever its timeout",
-			      who, most);
+		memory_format("a snapshot %s%u frames old is read by %s; writing in that same "
+			      "transaction %s \"database is locked\" (SQLITE_BUSY_SNAPSHOT) at "
+			      "once, whatever the timeout",
+			      marks_are_exact(survey) ? "" : "up to ", most, who,
+			      marks_are_exact(survey) ? "gets" : "may get");
 	finding->fix = memory_copy_text("end that read transaction before writing; begin writing "
 					"transactions with BEGIN IMMEDIATE");
 	return true;
@@ -80,7 +99,7 @@ bool rule_pinned_wal(const struct survey *survey, const struct verdict *verdict,
 	auto_text size = { 0 };
 
 	(void)verdict;
-	if (!survey->index_known || index->frames == index->checkpointed)
+	if (!survey->consistent || !survey->index_known || index->frames == index->checkpointed)
 		return false;
 	for (size_t i = 0; i < survey->holders.count; i++)
 		for (size_t slot = 0; slot < READ_SLOTS; slot++)
@@ -97,7 +116,7 @@ bool rule_pinned_wal(const struct survey *survey, const struct verdict *verdict,
 	text_append_size(&size, (uint64_t)(index->frames - index->checkpointed) * index->page_size);
 	finding->why =
 		memory_format("the WAL cannot be checkpointed beyond frame %u of %u (%s wait) "
-			      "because %s still reads from there",
+			      "because of a reader there: %s",
 			      index->checkpointed, index->frames, text_string(&size), who);
 	finding->fix =
 		memory_format("end the read transaction in %s (finish the SELECT, or commit)", who);

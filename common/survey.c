@@ -35,8 +35,8 @@ void survey_release(struct survey *survey)
 
 bool survey_saw_everything(const struct survey *survey)
 {
-	return survey->scanned && survey->hidden_processes == 0 && survey->initial_pid_namespace &&
-	       !survey->proc_hides;
+	return survey->scanned && !survey->restless && survey->hidden_processes == 0 &&
+	       survey->initial_pid_namespace && !survey->proc_hides;
 }
 
 struct holder *survey_find(const struct survey *survey, pid_t pid)
@@ -61,71 +61,27 @@ static void sort_holders(struct survey *survey)
 		      by_pid);
 }
 
-static size_t read_start(const struct target *target, enum database_file file, uint8_t *bytes,
-			 size_t size, struct error *err)
+/* Takes over what the files said, and what that means together with the locks. */
+static void note_files(struct survey *survey, const struct file_view *files)
 {
-	auto_close int fd =
-		target->files[file].path_fd >= 0 ? target_reopen(target, file, err) : -1;
-	const ssize_t length = fd >= 0 ? pread(fd, bytes, size, 0) : -1;
-
-	return length > 0 ? (size_t)length : 0;
-}
-
-static void read_wal_index(struct survey *survey, const struct target *target)
-{
-	/* A writer that is just changing the header is done in microseconds. */
-	enum { TRIES = 10 };
-	uint8_t bytes[WAL_INDEX_HEADER_SIZE] = { 0 };
-	struct error ignored = { 0 };
-
-	for (int i = 0; i < TRIES && !survey->index_known; i++) {
-		const size_t length = read_start(target, FILE_SHM, bytes, sizeof bytes, &ignored);
-
-		survey->index_known = wal_index_read(bytes, length, &survey->index);
-	}
-}
-
-/* What the files themselves say: header, wal-index, journal. */
-static bool read_files(struct survey *survey, const struct target *target, struct error *err)
-{
-	uint8_t bytes[DATABASE_HEADER_SIZE] = { 0 };
-	struct error ignored = { 0 };
-
-	auto_close int fd = target_reopen(target, FILE_MAIN, err);
-
-	if (fd < 0)
-		return false;
-
-	const ssize_t length = pread(fd, bytes, sizeof bytes, 0);
-
-	if (length < 0) {
-		auto_free char *shown = text_printable(target->given);
-
-		return fail_errno(err, STATUS_TROUBLE, "%s: cannot read", shown);
-	}
-	database_header_read(bytes, (size_t)length, &survey->header);
-	survey->mode = survey->header.mode;
-	read_wal_index(survey, target);
-
 	const bool reserved = survey->probes[SLOT_RESERVED].conflict == CONFLICT_WRITE;
-	const size_t journal = read_start(target, FILE_JOURNAL, bytes, 1, &ignored);
 
-	survey->journal_empty = journal == 0 || bytes[0] == 0;
-	survey->journal_hot = survey->mode != JOURNAL_WAL &&
-			      journal_is_hot(bytes, journal, survey->size[FILE_MAIN], reserved);
-	return true;
+	memcpy(survey->exists, files->exists, sizeof survey->exists);
+	memcpy(survey->size, files->size, sizeof survey->size);
+	memcpy(survey->changed, files->changed, sizeof survey->changed);
+	survey->header = files->header;
+	survey->mode = file_view_mode(files);
+	survey->index_known = files->index_known;
+	survey->index = files->index;
+	survey->journal_empty = !journal_has_content(files->journal, files->journal_length);
+	survey->journal_hot = journal_is_hot(files->journal, files->journal_length,
+					     files->size[FILE_MAIN], reserved);
 }
 
 static void note_target(struct survey *survey, const struct target *target)
 {
 	const struct timespec now = clock_wall();
 
-	for (enum database_file file = 0; file < FILE_COUNT; file++) {
-		survey->exists[file] = target->files[file].path_fd >= 0;
-		survey->size[file] =
-			survey->exists[file] ? (uint64_t)target->files[file].stat.st_size : 0;
-		survey->changed[file] = target->files[file].stat.st_mtim;
-	}
 	survey->given = memory_copy_text(target->given);
 	survey->database = memory_copy_text(target->absolute);
 	survey->device = target->files[FILE_MAIN].stat.st_dev;
@@ -165,33 +121,49 @@ static void forget_current_users(struct survey *survey)
 		survey->probes[slot] = (struct lock_probe){ 0 };
 }
 
+/* A closer and slower look for somebody who was not found: at every thread, and at mappings. */
+static bool look_closer(struct survey *survey, const struct proc_root *root,
+			const struct target *target, const struct lock_view *view, size_t *let_go,
+			struct error *err)
+{
+	const size_t before = survey->holders.count;
+
+	if (!holders_walk(survey, root, target, true, err) ||
+	    !holders_identify(survey, root, before, err))
+		return false;
+	*let_go = holders_look_again(survey, root, before, target, view);
+	for (size_t i = before; i < survey->holders.count; i++)
+		survey->holders.items[i].sampled_seconds = 0;
+	return true;
+}
+
 /*
- * The kernel's word on whether anybody has the file open; when it says yes and nobody was seen, a closer and
- * slower look: at every thread, and at mappings.
+ * The last word on who has it open. The kernel's certificate where it can be had; where not, and nobody was seen,
+ * closer looks until one finds somebody, or none that has just let go: else one might have handed it to the next.
  */
 static bool certify(struct survey *survey, const struct proc_root *root,
 		    const struct target *target, const struct lock_view *view, struct error *err)
 {
+	enum { MOST_LOOKS = 4 };
 	const bool expected = anybody_uses_current(survey);
+	size_t let_go = 1;
 
+	privileges_lower();
 	survey->certificate = certificate_ask(target, expected);
+	privileges_raise();
 	if (survey->certificate == CERTIFICATE_FREE) {
 		forget_current_users(survey);
 		return true;
 	}
-	if (survey->certificate == CERTIFICATE_NONE || expected)
-		return true;
-	if (survey->scanned) {
-		const size_t before = survey->holders.count;
-
-		if (!holders_walk(survey, root, target, true, err) ||
-		    !holders_identify(survey, root, before, err))
+	for (int i = 0;
+	     i < MOST_LOOKS && let_go > 0 && survey->scanned && !anybody_uses_current(survey); i++)
+		if (!look_closer(survey, root, target, view, &let_go, err))
 			return false;
-		holders_look_again(survey, root, before, target, view);
-		for (size_t i = before; i < survey->holders.count; i++)
-			survey->holders.items[i].sampled_seconds = 0;
-	}
-	survey->hidden_opener = !anybody_uses_current(survey);
+
+	const bool nobody = !anybody_uses_current(survey);
+
+	survey->restless = nobody && let_go > 0;
+	survey->hidden_opener = nobody && survey->certificate != CERTIFICATE_NONE;
 	return true;
 }
 
@@ -240,29 +212,37 @@ static bool settle_holders(struct survey *survey, const struct proc_root *root,
 		return false;
 	if (sampled > 0)
 		clock_sleep_until(second_look);
-	holders_look_again(survey, root, 0, target, &view);
+	(void)holders_look_again(survey, root, 0, target, &view);
+	survey->consistent = view.consistent;
 	for (size_t i = 0; i < survey->holders.count; i++)
 		if (options->sample_seconds <= 0)
 			survey->holders.items[i].sampled_seconds = 0;
 	survey->sampled_seconds = options->sample_seconds;
-	return holders_explain_probes(survey, root, err) && read_files(survey, target, err) &&
+	note_files(survey, &view.files);
+	return holders_explain_probes(survey, root, err) &&
 	       certify(survey, root, target, &view, err);
 }
 
-/* /proc can be mounted so that other users' processes do not show at all (proc(5), hidepid). */
+/*
+ * /proc can be mounted so that other users' processes do not show at all (proc(5), hidepid). Capabilities help
+ * against that only where they are those of the machine, not of a user namespace.
+ */
 static bool proc_hides_processes(const struct proc_root *root)
 {
 	auto_mounts mounts = { 0 };
 	struct error ignored = { 0 };
-	const char *option = NULL;
+	const struct mount *mount = NULL;
 
+	if (root->initial_user_namespace && privileges_see_everything())
+		return false;
 	if (!mounts_read(root, &mounts, &ignored))
 		return true;
-	for (size_t i = 0; i < mounts.count; i++)
-		if (strcmp(mounts.items[i].point, "/proc") == 0)
-			option = strstr(mounts.items[i].options, "hidepid=");
+	mount = mounts_of_descriptor(&mounts, root, root->fd);
+
+	const char *option = mount ? strstr(mount->options, "hidepid=") : "hidepid=?";
+
 	return option && strncmp(option, "hidepid=0", 9) != 0 &&
-	       strncmp(option, "hidepid=off", 11) != 0 && !privileges_see_everything();
+	       strncmp(option, "hidepid=off", 11) != 0;
 }
 
 /*
@@ -274,9 +254,7 @@ static bool certified_at_once(struct survey *survey, const struct target *target
 {
 	if (options->scan)
 		return false;
-	privileges_raise();
 	survey->certificate = certificate_ask(target, true);
-	privileges_lower();
 	return survey->certificate == CERTIFICATE_FREE;
 }
 
@@ -321,13 +299,17 @@ static bool attempt(struct survey *survey, const struct proc_root *root, const c
 	bool done = false;
 
 	*moved = false;
-	if (!target_open(&target, root, path, err))
+	if (!target_open(&target, root, path, err) || !target_may_read(&target, err))
 		return false;
 	survey->initial_pid_namespace = root->initial_pid_namespace;
 	survey->proc_hides = proc_hides_processes(root);
 	if (certified_at_once(survey, &target, options)) {
+		struct file_view files = { 0 };
+
 		note_target(survey, &target);
-		done = read_files(survey, &target, err);
+		done = file_view_take(&files, &target, err);
+		if (done)
+			note_files(survey, &files);
 	} else {
 		done = look_twice(survey, root, &target, path, options, moved, err);
 	}

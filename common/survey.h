@@ -39,7 +39,7 @@ struct survey {
 	struct timespec taken; /* wall clock, at the end of the survey */
 
 	struct database_header header;
-	enum journal_mode mode;
+	enum journal_mode mode; /* how SQLite will treat it, see file_view_mode() */
 	bool exists[FILE_COUNT];
 	uint64_t size[FILE_COUNT];	     /* bytes */
 	struct timespec changed[FILE_COUNT]; /* last modification */
@@ -62,6 +62,8 @@ struct survey {
 	bool scanned;		    /* all processes were looked for */
 	size_t hidden_processes;    /* that may not be looked at */
 	size_t hidden_locks;	    /* that F_GETLK sees and no visible process holds */
+	bool restless;		    /* users came and went too fast to say that nobody is left */
+	bool consistent;	    /* locks and files were read at one moment */
 	bool hidden_opener;	    /* somebody has it open, and it is none of the holders */
 	bool initial_pid_namespace; /* processes outside of this container would be seen */
 	bool proc_hides;	/* /proc is mounted so that other users' processes are missing */

@@ -100,7 +100,7 @@ static void wanted_fill(struct wanted_files *wanted, const struct proc_root *roo
 	wanted->query = (struct open_query){
 		.targets = wanted->targets,
 		.count = FILE_COUNT,
-		.self = getpid(),
+		.self = root->self,
 	};
 	avoid_servers(wanted, root, target);
 }
@@ -213,8 +213,8 @@ static bool look_again(struct holder *holder, const struct proc_root *root,
 }
 
 /* Looks again at the holders from index `from` on, and forgets those that have let go. */
-void holders_look_again(struct survey *survey, const struct proc_root *root, size_t from,
-			const struct target *target, const struct lock_view *view)
+size_t holders_look_again(struct survey *survey, const struct proc_root *root, size_t from,
+			  const struct target *target, const struct lock_view *view)
 {
 	size_t kept = from;
 
@@ -226,7 +226,10 @@ void holders_look_again(struct survey *survey, const struct proc_root *root, siz
 		else
 			holder_release(holder);
 	}
+	const size_t let_go = survey->holders.count - kept;
+
 	survey->holders.count = kept;
+	return let_go;
 }
 
 /* Whether some holder's locks explain a conflict that the kernel reports on a slot. */

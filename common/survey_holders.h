@@ -27,10 +27,10 @@ bool holders_identify(struct survey *survey, const struct proc_root *root, size_
 
 /*
  * The second look, at the holders from index `from` on: what they have open and locked now, and what they do.
- * Forgets those that have let go, or that are not the process any more that was identified.
+ * Forgets those that have let go, or that are not the process any more that was identified; returns how many.
  */
-void holders_look_again(struct survey *survey, const struct proc_root *root, size_t from,
-			const struct target *target, const struct lock_view *view);
+size_t holders_look_again(struct survey *survey, const struct proc_root *root, size_t from,
+			  const struct target *target, const struct lock_view *view);
 
 /*
  * Locks that only F_GETLK reports: their owner becomes a holder where it has a PID here; else they are counted

@@ -143,9 +143,11 @@ static bool find_folder(struct target *target, const char *shown, struct error *
 	if (target->folder_fd < 0)
 		return fail_errno(err, STATUS_TROUBLE, "%s: its folder", shown);
 	if (fstatat(target->folder_fd, file_name(target), &there, AT_SYMLINK_NOFOLLOW) != 0 ||
-	    there.st_dev != here->st_dev || there.st_ino != here->st_ino)
+	    there.st_dev != here->st_dev || there.st_ino != here->st_ino) {
+		target->moved = true;
 		return fail(err, STATUS_TROUBLE,
 			    "%s: was renamed or removed while it was being opened", shown);
+	}
 	return true;
 }
 
@@ -205,8 +207,8 @@ static bool refuse_upper_folder(const struct target *target, const struct mounts
 		shown, use);
 }
 
-bool target_open(struct target *target, const struct proc_root *root, const char *path,
-		 struct error *err)
+static bool open_once(struct target *target, const struct proc_root *root, const char *path,
+		      struct error *err)
 {
 	auto_free char *shown = text_printable(path);
 	auto_mounts mounts = { 0 };
@@ -223,6 +225,20 @@ bool target_open(struct target *target, const struct proc_root *root, const char
 			return false;
 	find_dotfile(target);
 	return true;
+}
+
+bool target_open(struct target *target, const struct proc_root *root, const char *path,
+		 struct error *err)
+{
+	/* One that is replaced again and again, by rename, is there all the time. */
+	enum { MOST_TRIES = 10 };
+	bool done = open_once(target, root, path, err);
+
+	for (int i = 1; i < MOST_TRIES && !done && target->moved; i++) {
+		target_release(target);
+		done = open_once(target, root, path, err);
+	}
+	return done;
 }
 
 static int reopen_once(int path_fd)
@@ -256,6 +272,13 @@ int target_reopen(const struct target *target, enum database_file file, struct e
 				 database_file_suffix(file));
 	}
 	return fd;
+}
+
+bool target_may_read(const struct target *target, struct error *err)
+{
+	auto_close int fd = target_reopen(target, FILE_MAIN, err);
+
+	return fd >= 0;
 }
 
 bool target_same(const struct target *a, const struct target *b)

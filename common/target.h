@@ -38,6 +38,7 @@ struct target {
 	char *filesystem; /* type, "ext4" */
 	char *filesystem_options;
 	enum filesystem_trust trust;
+	bool moved; /* opening failed because it was renamed or replaced at that moment */
 	bool has_dotfile; /* a folder DATABASE.lock lies beside it: the lock of SQLite's unix-dotfile VFS */
 	struct timespec dotfile_changed; /* when that lock was last raised */
 };
@@ -62,6 +63,9 @@ void target_release(struct target *target);
  * Opens one of the files for reading; it must exist. The caller closes it, soon. Returns -1 on failure.
  */
 int target_reopen(const struct target *target, enum database_file file, struct error *err);
+
+/* Whether the user may read the main file by their own rights; a file capability must not lend them ours. */
+bool target_may_read(const struct target *target, struct error *err);
 
 /* Whether two targets found the same main file. */
 bool target_same(const struct target *a, const struct target *b);

@@ -21,7 +21,8 @@ static bool survey_and_decide(struct survey *survey, struct verdict *verdict,
  * Sleeps until a walk is worth while: the kernel's answer may be yes, or it cannot be had without the walk.
  */
 static bool wait_for_a_chance(const struct proc_root *root, const char *path,
-			      enum question question, double until, struct error *err)
+			      enum question question, bool visible_only, double until,
+			      struct error *err)
 {
 	const struct survey_options kernel_only = { .scan = false, .sample_seconds = 0 };
 	const double next_walk = clock_now() + walk_pause;
@@ -36,12 +37,9 @@ static bool wait_for_a_chance(const struct proc_root *root, const char *path,
 			return false;
 		if (verdict.can[question] == ANSWER_YES || clock_now() >= until)
 			return true;
-		/* A lock in the way needs no walk; otherwise the kernel may just not tell. */
-		if (question == CAN_MIGRATE && survey.certificate == CERTIFICATE_NONE &&
-		    verdict.can[CAN_WRITE] == ANSWER_YES && clock_now() >= next_walk)
-			return true;
-		if (question == CAN_MIGRATE && survey.certificate != CERTIFICATE_NONE &&
-		    clock_now() >= next_walk + 10 * walk_pause)
+		/* Where the kernel cannot tell, or its "somebody" does not count, only a walk can. */
+		if (question == CAN_MIGRATE && clock_now() >= next_walk &&
+		    (visible_only || survey.certificate == CERTIFICATE_NONE))
 			return true;
 	}
 }
@@ -50,7 +48,10 @@ bool wait_until_yes(struct survey *survey, struct verdict *verdict, const struct
 		    const char *path, const struct survey_options *options, enum question question,
 		    bool visible_only, double patience, struct error *err)
 {
-	const double until = patience < 0 ? clock_now() + 1e10 : clock_now() + patience;
+	/* The survey that ends the waiting takes its sample in time. */
+	const double given = patience < 0 ? 1e10 : patience;
+	const double until = clock_now() + given -
+			     (options->sample_seconds < given ? options->sample_seconds : 0);
 	struct survey_options while_waiting = *options;
 
 	if (patience == 0)
@@ -65,7 +66,7 @@ bool wait_until_yes(struct survey *survey, struct verdict *verdict, const struct
 		if (clock_now() >= until) /* say in full who is still there */
 			return survey_and_decide(survey, verdict, root, path, options, visible_only,
 						 err);
-		if (!wait_for_a_chance(root, path, question, until, err))
+		if (!wait_for_a_chance(root, path, question, visible_only, until, err))
 			return false;
 	}
 }

@@ -9,6 +9,7 @@
 #include "common/base/parse.h"
 #include "common/base/scope.h"
 #include "common/base/text.h"
+#include "common/linux/fdinfo.h"
 
 enum { MOST_BYTES = 64 * 1024 * 1024 };
 
@@ -113,6 +114,16 @@ const struct mount *mounts_find(const struct mounts *mounts, uint64_t id)
 	return NULL;
 }
 
+const struct mount *mounts_of_descriptor(const struct mounts *mounts, const struct proc_root *root,
+					 int fd)
+{
+	auto_free char *path = memory_format("self/fdinfo/%d", fd);
+	auto_free char *text = proc_read(root->fd, path, 4096, NULL);
+	struct fdinfo info = { 0 };
+
+	return text && fdinfo_read(text, &info) ? mounts_find(mounts, info.mount) : NULL;
+}
+
 static bool is_listed(const char *const *list, const char *type)
 {
 	for (; *list; list++)
@@ -140,9 +151,20 @@ enum filesystem_trust filesystem_trust(const char *type)
 	return FILESYSTEM_UNKNOWN;
 }
 
+/*
+ * Whether `path` lies below a folder. The kernel repeats a relative one as it was given: then any folder that ends
+ * like it must be taken for it.
+ */
 static bool lies_below(const char *path, const char *folder, size_t length)
 {
-	return length > 1 && strncmp(path, folder, length) == 0 && path[length] == '/';
+	if (length == 0 || (*folder == '/' && length == 1))
+		return false;
+	if (*folder == '/')
+		return strncmp(path, folder, length) == 0 && path[length] == '/';
+	for (const char *at = path; (at = strchr(at, '/')); at++)
+		if (strncmp(at + 1, folder, length) == 0 && at[1 + length] == '/')
+			return true;
+	return false;
 }
 
 /* docker's and podman's layers: …/overlay2/ID/diff/… and …/overlay/ID/diff/… */

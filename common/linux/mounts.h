@@ -37,6 +37,10 @@ void mount_release(struct mount *mount);
 /* NULL when the mount is not among them. */
 const struct mount *mounts_find(const struct mounts *mounts, uint64_t id);
 
+/* The mount that an open descriptor of ours lies on; NULL when that cannot be told. */
+const struct mount *mounts_of_descriptor(const struct mounts *mounts, const struct proc_root *root,
+					 int fd);
+
 enum filesystem_trust {
 	FILESYSTEM_LOCAL,   /* this kernel sees every open and every lock of its files */
 	FILESYSTEM_UNKNOWN, /* not on either list: no certificate, no alarm */

@@ -153,9 +153,10 @@ static void look_at_descriptor(const struct search *search, const char *table, i
 
 enum table_view { TABLE_SEEN, TABLE_EMPTY, TABLE_HIDDEN, TABLE_GONE };
 
+/* Only a process that has ended may be passed over in silence; whatever else stopped us hides something. */
 static enum table_view why_not(int error)
 {
-	return error == EACCES || error == EPERM ? TABLE_HIDDEN : TABLE_GONE;
+	return error == ENOENT || error == ESRCH || error == ENOTDIR ? TABLE_GONE : TABLE_HIDDEN;
 }
 
 /* Told by its text: reading a link asks no file system. */
@@ -173,6 +174,16 @@ static bool is_avoided(const struct open_query *query, int folder, const char *n
 			return true;
 	}
 	return false;
+}
+
+/*
+ * Whether a descriptor that could not be looked at may still be ours. Other errors are those of somebody else's
+ * broken file system (ESTALE, EIO, ENOTCONN), or of a descriptor that was closed meanwhile.
+ */
+static bool is_refusal(int error)
+{
+	return error == EACCES || error == EPERM || error == ENOMEM || error == ENFILE ||
+	       error == EMFILE;
 }
 
 /*
@@ -213,8 +224,7 @@ static enum table_view look_at_table(const struct search *search, const char *ta
 			  STATX_TYPE | STATX_INO | STATX_NLINK, &file) == 0) {
 			view = TABLE_SEEN;
 			look_at_descriptor(search, table, folder, fd, name, &file);
-		} else if (why_not(errno) == TABLE_HIDDEN &&
-			   !lies_elsewhere(search, folder, name)) {
+		} else if (is_refusal(errno) && !lies_elsewhere(search, folder, name)) {
 			/* May list the numbers, may not look behind them: one refusal is all. */
 			return TABLE_HIDDEN;
 		}
@@ -265,22 +275,26 @@ static bool was_found(const struct search *search, size_t target)
 /*
  *   7f2b4c000000-7f2b4c001000 rw-s 00001000 fe:00 1048602    /srv/bot.db-shm       (proc(5))
  */
-static bool maps_line_names(const char *line, const struct lock_key *key)
+static bool maps_line_names(const char *line, const struct lock_key *key, bool *writable)
 {
 	uint64_t ignored = 0, major = 0, minor = 0, inode = 0;
 	const char *at = line;
 
-	return parse_number_at(&at, 16, UINT64_MAX, &ignored) && parse_word_at(&at, "-") &&
-	       parse_number_at(&at, 16, UINT64_MAX, &ignored) && parse_word_at(&at, " ") &&
-	       strlen(at) > 5 && (at += 5) && parse_number_at(&at, 16, UINT64_MAX, &ignored) &&
-	       parse_word_at(&at, " ") && parse_number_at(&at, 16, UINT64_MAX, &major) &&
-	       parse_word_at(&at, ":") && parse_number_at(&at, 16, UINT64_MAX, &minor) &&
-	       parse_word_at(&at, " ") && parse_number_at(&at, 10, UINT64_MAX, &inode) &&
-	       inode == key->inode && major == key->major && minor == key->minor;
+	if (!parse_number_at(&at, 16, UINT64_MAX, &ignored) || !parse_word_at(&at, "-") ||
+	    !parse_number_at(&at, 16, UINT64_MAX, &ignored) || !parse_word_at(&at, " ") ||
+	    strnlen(at, 5) < 5)
+		return false;
+	*writable = at[1] == 'w' && at[3] == 's';
+	at += 5;
+	return parse_number_at(&at, 16, UINT64_MAX, &ignored) && parse_word_at(&at, " ") &&
+	       parse_number_at(&at, 16, UINT64_MAX, &major) && parse_word_at(&at, ":") &&
+	       parse_number_at(&at, 16, UINT64_MAX, &minor) && parse_word_at(&at, " ") &&
+	       parse_number_at(&at, 10, UINT64_MAX, &inode) && inode == key->inode &&
+	       major == key->major && minor == key->minor;
 }
 
 /* Finds targets that are mapped although their descriptor is closed. */
-static void look_at_mappings(const struct search *search)
+static enum table_view look_at_mappings(const struct search *search)
 {
 	char path[NAME_SIZE];
 
@@ -288,11 +302,15 @@ static void look_at_mappings(const struct search *search)
 
 	auto_free char *maps = proc_read(search->root->fd, path, MOST_MAPS, NULL);
 
-	for (const char *line = maps; line && *line;) {
+	if (!maps)
+		return why_not(errno);
+	for (const char *line = maps; *line;) {
 		for (size_t i = 0; i < search->query->count; i++) {
 			const struct open_target *target = &search->query->targets[i];
 
-			if (!target->wanted || !maps_line_names(line, &target->key) ||
+			bool writable = false;
+
+			if (!target->wanted || !maps_line_names(line, &target->key, &writable) ||
 			    was_found(search, i))
 				continue;
 
@@ -301,11 +319,13 @@ static void look_at_mappings(const struct search *search)
 			file->pid = search->pid;
 			file->target = i;
 			file->fd = -1;
+			file->writable = writable;
 			file->path = memory_copy_text(target->path);
 		}
 		line += strcspn(line, "\n");
 		line += *line == '\n';
 	}
+	return TABLE_SEEN;
 }
 
 static void look_at_process(const struct search *search, bool deep)
@@ -318,10 +338,10 @@ static void look_at_process(const struct search *search, bool deep)
 
 	if (view == TABLE_EMPTY || (deep && view == TABLE_SEEN))
 		view = look_at_threads(search);
+	if (deep && view != TABLE_HIDDEN && view != TABLE_GONE)
+		view = look_at_mappings(search);
 	if (view == TABLE_HIDDEN)
 		search->found->hidden++;
-	else if (deep)
-		look_at_mappings(search);
 }
 
 bool open_files_walk(const struct proc_root *root, const struct open_query *query, bool deep,

@@ -7,16 +7,17 @@
 /*
  * CAP_SYS_PTRACE: descriptors, executables and folders of other users' processes.
  * CAP_DAC_READ_SEARCH: to list them, and to reach a database in somebody's private folder.
- * CAP_LEASE: to ask the kernel about a file of another owner (lease.h).
+ * CAP_LEASE: to ask the kernel about a file of another owner (lease.h). Only root has it in effect when that is done.
+ * CAP_FOWNER: to read a file of another owner without touching its access time (O_NOATIME); likewise.
  */
-static const cap_value_t looking[] = { CAP_SYS_PTRACE, CAP_DAC_READ_SEARCH, CAP_LEASE };
+static const cap_value_t looking[] = { CAP_SYS_PTRACE, CAP_DAC_READ_SEARCH, CAP_LEASE, CAP_FOWNER };
 
 /*
  * CAP_KILL: to signal them. CAP_DAC_OVERRIDE: to thaw a control group. Supervisors' programs, run by root, get
  * root's rights back when they start: the bounding set is left as it is.
  */
-static const cap_value_t stopping[] = { CAP_SYS_PTRACE, CAP_DAC_READ_SEARCH, CAP_LEASE, CAP_KILL,
-					CAP_DAC_OVERRIDE };
+static const cap_value_t stopping[] = { CAP_SYS_PTRACE, CAP_DAC_READ_SEARCH, CAP_LEASE, CAP_FOWNER,
+					CAP_KILL,	CAP_DAC_OVERRIDE };
 
 /* What this program keeps; set once, at its start. */
 static const cap_value_t *kept = looking;

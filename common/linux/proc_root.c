@@ -16,13 +16,19 @@
 #include "common/base/parse.h"
 #include "common/base/scope.h"
 
-/* include/linux/proc_ns.h, PROC_PID_INIT_INO: the inode of the first PID namespace, since Linux 3.8. */
-static const ino_t initial_pid_namespace = 0xEFFFFFFC;
+/* include/linux/proc_ns.h, PROC_PID_INIT_INO and PROC_USER_INIT_INO: the first namespaces, since Linux 3.8. */
+static const ino_t initial_pid_namespace = 0xEFFFFFFC, initial_user_namespace = 0xEFFFFFFD;
+
+static bool is_namespace(int fd, const char *name, ino_t inode)
+{
+	struct stat namespace = { 0 };
+
+	return fstatat(fd, name, &namespace, 0) == 0 && namespace.st_ino == inode;
+}
 
 bool proc_root_open(struct proc_root *root, const char *path, struct error *err)
 {
 	struct statfs filesystem = { 0 };
-	struct stat namespace = { 0 };
 
 	root->fd = open(path ? path : "/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (root->fd < 0)
@@ -33,8 +39,16 @@ bool proc_root_open(struct proc_root *root, const char *path, struct error *err)
 		proc_root_close(root);
 		return fail(err, STATUS_TROUBLE, "/proc: not mounted: no process could be seen");
 	}
-	if (fstatat(root->fd, "self/ns/pid", &namespace, 0) == 0)
-		root->initial_pid_namespace = namespace.st_ino == initial_pid_namespace;
+
+	auto_free char *self = proc_read_link(root->fd, "self");
+
+	root->initial_pid_namespace = is_namespace(root->fd, "self/ns/pid", initial_pid_namespace);
+	root->initial_user_namespace =
+		is_namespace(root->fd, "self/ns/user", initial_user_namespace);
+	if (!self || !parse_pid(self, &root->self)) {
+		proc_root_close(root);
+		return fail(err, STATUS_TROUBLE, "/proc: belongs to another PID namespace");
+	}
 	return true;
 }
 

@@ -12,9 +12,10 @@
 #include "common/base/error.h"
 
 struct proc_root {
-	int fd;			    /* the folder */
-	bool initial_pid_namespace; /* processes of all PID namespaces are below it */
-	bool hides_processes;	    /* mounted with hidepid, and we have no right to look past it */
+	int fd;			     /* the folder */
+	bool initial_pid_namespace;  /* processes of all PID namespaces are below it */
+	bool initial_user_namespace; /* our capabilities count for processes of all users */
+	pid_t self;		     /* our own PID, as this /proc numbers it */
 };
 
 #define PROC_ROOT_CLOSED \

@@ -76,3 +76,11 @@ bool journal_is_hot(const uint8_t *first, size_t length, uint64_t database_size,
 {
 	return length > 0 && first[0] != 0 && database_size > 0 && !reserved_held;
 }
+
+bool journal_has_content(const uint8_t *start, size_t length)
+{
+	for (size_t i = 0; i < length && i < JOURNAL_START_SIZE; i++)
+		if (start[i] != 0)
+			return true;
+	return false;
+}

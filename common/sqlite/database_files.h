@@ -44,4 +44,14 @@ uint32_t wal_header_page_size(const uint8_t *bytes, size_t length);
 bool journal_is_hot(const uint8_t *first, size_t length, uint64_t database_size,
 		    bool reserved_held);
 
+/* How much of a journal journal_has_content() looks at: its header without the page size. */
+enum { JOURNAL_START_SIZE = 28 };
+
+/*
+ * Whether a journal belongs to a transaction: false for one that is empty or zeroed (TRUNCATE, PERSIST, or a
+ * connection that keeps it in EXCLUSIVE mode). Until the journal is synced its magic is zero too, while the rest of
+ * its header is not (pager.c, writeJournalHdr): that is content, though not a hot journal.
+ */
+bool journal_has_content(const uint8_t *start, size_t length);
+
 #endif

@@ -47,6 +47,7 @@ bool wal_index_read(const uint8_t *bytes, size_t length, struct wal_index *index
 	for (size_t slot = 0; slot < READ_SLOTS; slot++)
 		index->marks[slot] = word_at(bytes, 100 + 4 * slot);
 
-	/* nBackfill and the marks lie outside of the checksum: believe them only where they can be. */
-	return index->page_size >= 512 && index->checkpointed <= index->frames;
+	/* A wal-index made for an empty WAL has no page size yet. nBackfill and the marks lie outside of the checksum: believe them only where they can be. */
+	return (index->page_size >= 512 || index->frames == 0) &&
+	       index->checkpointed <= index->frames;
 }
