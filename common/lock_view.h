@@ -20,6 +20,7 @@ struct lock_view {
 	struct lock_table table;
 	struct lock_probe probes[SLOT_COUNT];
 	struct file_view files; /* what the files said at that moment */
+	bool shm_hidden; /* the -shm may not be read: about its locks only the list could be asked */
 	bool consistent; /* false: locks kept changing, and the parts are of different moments */
 };
 

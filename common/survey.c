@@ -214,6 +214,7 @@ static bool settle_holders(struct survey *survey, const struct proc_root *root,
 		clock_sleep_until(second_look);
 	(void)holders_look_again(survey, root, 0, target, &view);
 	survey->consistent = view.consistent;
+	survey->shm_hidden = view.shm_hidden;
 	for (size_t i = 0; i < survey->holders.count; i++)
 		if (options->sample_seconds <= 0)
 			survey->holders.items[i].sampled_seconds = 0;

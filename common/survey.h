@@ -59,12 +59,13 @@ struct survey {
 	struct holders holders;		      /* sorted by PID */
 	enum certificate certificate;
 
-	bool scanned;		    /* all processes were looked for */
-	size_t hidden_processes;    /* that may not be looked at */
-	size_t hidden_locks;	    /* that F_GETLK sees and no visible process holds */
-	bool restless;		    /* users came and went too fast to say that nobody is left */
-	bool consistent;	    /* locks and files were read at one moment */
-	bool hidden_opener;	    /* somebody has it open, and it is none of the holders */
+	bool scanned;		 /* all processes were looked for */
+	size_t hidden_processes; /* that may not be looked at */
+	size_t hidden_locks;	 /* that F_GETLK sees and no visible process holds */
+	bool shm_hidden;    /* the -shm may not be read: its locks are known from the list only */
+	bool restless;	    /* users came and went too fast to say that nobody is left */
+	bool consistent;    /* locks and files were read at one moment */
+	bool hidden_opener; /* somebody has it open, and it is none of the holders */
 	bool initial_pid_namespace; /* processes outside of this container would be seen */
 	bool proc_hides;	/* /proc is mounted so that other users' processes are missing */
 	double sampled_seconds; /* between the two samples; 0 when there was one */

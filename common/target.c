@@ -28,6 +28,7 @@ void target_release(struct target *target)
 	free(target->given);
 	free(target->absolute);
 	free(target->resolved);
+	free(target->name);
 	free(target->filesystem);
 	free(target->filesystem_options);
 	*target = (struct target)TARGET_NONE;
@@ -124,31 +125,35 @@ static bool find_main_file(struct target *target, const struct proc_root *root,
 	       fail_errno(err, STATUS_TROUBLE, "%s: cannot find out where it is", shown);
 }
 
-/* The last part of the resolved path. */
-static const char *file_name(const struct target *target)
+/* Opens the folder of `path` if the file in it, under its last name, is ours. */
+static bool try_folder(struct target *target, const char *path)
 {
-	const char *slash = strrchr(target->resolved, '/');
+	const char *slash = strrchr(path, '/');
+	auto_free char *folder =
+		slash ? memory_copy(path, (size_t)(slash - path) + 1) : memory_copy_text(".");
+	auto_close int fd = open(folder, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	const struct stat *here = &target->files[FILE_MAIN].stat;
+	struct stat there = { 0 };
 
-	return slash ? slash + 1 : target->resolved;
+	if (fd < 0 || fstatat(fd, slash ? slash + 1 : path, &there, AT_SYMLINK_NOFOLLOW) != 0 ||
+	    there.st_dev != here->st_dev || there.st_ino != here->st_ino)
+		return false;
+	target->folder_fd = take_descriptor(&fd);
+	target->name = memory_copy_text(slash ? slash + 1 : path);
+	return true;
 }
 
+/*
+ * The folder where SQLite has the other files: that of the path as it was given, or when it ends in a link, that
+ * of the resolved one. (A path through /proc/PID/root resolves to what it is called in there.)
+ */
 static bool find_folder(struct target *target, const char *shown, struct error *err)
 {
-	const size_t length = (size_t)(file_name(target) - target->resolved);
-	auto_free char *folder = memory_copy(target->resolved, length ? length : 1);
-	struct stat there = { 0 };
-	const struct stat *here = &target->files[FILE_MAIN].stat;
-
-	target->folder_fd = open(folder, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	if (target->folder_fd < 0)
-		return fail_errno(err, STATUS_TROUBLE, "%s: its folder", shown);
-	if (fstatat(target->folder_fd, file_name(target), &there, AT_SYMLINK_NOFOLLOW) != 0 ||
-	    there.st_dev != here->st_dev || there.st_ino != here->st_ino) {
-		target->moved = true;
-		return fail(err, STATUS_TROUBLE,
-			    "%s: was renamed or removed while it was being opened", shown);
-	}
-	return true;
+	if (try_folder(target, target->given) || try_folder(target, target->resolved))
+		return true;
+	target->moved = true;
+	return fail(err, STATUS_TROUBLE, "%s: was renamed or removed while it was being opened",
+		    shown);
 }
 
 /* SQLite opens these without following links, and only regular files are worth asking about. */
@@ -156,8 +161,7 @@ static bool find_other_file(struct target *target, enum database_file which,
 			    const struct proc_root *root, const struct mounts *mounts,
 			    const char *shown, struct error *err)
 {
-	auto_free char *name =
-		memory_format("%s%s", file_name(target), database_file_suffix(which));
+	auto_free char *name = memory_format("%s%s", target->name, database_file_suffix(which));
 	struct target_file *file = &target->files[which];
 	const struct mount *mount = NULL;
 
@@ -176,7 +180,7 @@ static bool find_other_file(struct target *target, enum database_file which,
 
 static void find_dotfile(struct target *target)
 {
-	auto_free char *name = memory_format("%s.lock", file_name(target));
+	auto_free char *name = memory_format("%s.lock", target->name);
 	struct stat there = { 0 };
 
 	target->has_dotfile = fstatat(target->folder_fd, name, &there, AT_SYMLINK_NOFOLLOW) == 0 &&
@@ -266,10 +270,12 @@ int target_reopen(const struct target *target, enum database_file file, struct e
 		fd = reopen_once(target->files[file].path_fd);
 	}
 	if (fd < 0) {
+		const int error = errno;
 		auto_free char *shown = text_printable(target->given);
 
 		(void)fail_errno(err, STATUS_TROUBLE, "%s%s: cannot open for reading", shown,
 				 database_file_suffix(file));
+		errno = error;
 	}
 	return fd;
 }

@@ -34,6 +34,7 @@ struct target {
 	char *absolute; /* the same from the root on; symbolic links kept */
 	char *resolved; /* where the file really is; SQLite puts the other files beside this one */
 	int folder_fd;	/* its folder, O_PATH */
+	char *name;	/* its name in there */
 	struct target_file files[FILE_COUNT];
 	char *filesystem; /* type, "ext4" */
 	char *filesystem_options;
@@ -60,7 +61,8 @@ bool target_open(struct target *target, const struct proc_root *root, const char
 void target_release(struct target *target);
 
 /*
- * Opens one of the files for reading; it must exist. The caller closes it, soon. Returns -1 on failure.
+ * Opens one of the files for reading; it must exist. The caller closes it, soon. Returns -1 on failure, with
+ * errno set too.
  */
 int target_reopen(const struct target *target, enum database_file file, struct error *err);
 

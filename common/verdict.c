@@ -140,6 +140,12 @@ static struct needs needs_of(const struct survey *survey, enum question question
 	return needs;
 }
 
+/* In WAL mode a yes needs the -shm's locks, all of them. */
+static bool is_certain(const struct survey *survey)
+{
+	return !survey->shm_hidden || !uses_wal(survey) || survey->certificate == CERTIFICATE_FREE;
+}
+
 static void judge_locks(const struct survey *survey, enum question question,
 			struct verdict *verdict)
 {
@@ -154,6 +160,8 @@ static void judge_locks(const struct survey *survey, enum question question,
 			verdict->blocking[question] = needs.items[i].slot;
 		}
 	}
+	if (verdict->can[question] == ANSWER_YES && !is_certain(survey))
+		verdict->can[question] = ANSWER_UNKNOWN;
 	for (size_t h = 0; h < survey->holders.count; h++)
 		for (size_t i = 0; i < needs.count; i++)
 			if (refused[i] && is_in_the_way(&survey->holders.items[h], needs.items[i]))
