@@ -186,24 +186,23 @@ static void append_answers(struct text *text, const struct survey *survey,
 /* A sentence, broken at blanks before `width` columns; lines after the first are indented. */
 static void append_wrapped(struct text *text, const char *sentence, size_t used, size_t width)
 {
-	while (*sentence) {
+	const size_t indent = 4;
+	bool first = true;
+
+	for (; *sentence; first = false) {
 		const size_t length = strcspn(sentence, " ");
 		auto_free char *word = memory_copy(sentence, length);
 		const size_t columns = text_columns(word);
 
-		if (used + columns > width && used > 4) {
-			text_append(text, "\n    ");
-			used = 4;
+		if (!first && used + 1 + columns > width) {
+			text_append(text, "\n%*s%s", (int)indent, "", word);
+			used = indent + columns;
+		} else {
+			text_append(text, "%s%s", first ? "" : " ", word);
+			used += columns + !first;
 		}
-		text_append(text, "%s", word);
-		used += columns;
 		sentence += length;
-		if (*sentence == ' ') {
-			sentence++;
-			if (used + 1 + strcspn(sentence, " ") <= width)
-				text_append(text, " ");
-			used++;
-		}
+		sentence += *sentence == ' ';
 	}
 }
 
@@ -214,7 +213,8 @@ static void append_findings(struct text *text, const struct diagnosis *diagnosis
 		const struct finding *finding = &diagnosis->items[i];
 
 		text_append(text, "\n  %s: ", finding->id);
-		append_wrapped(text, finding->why, strlen(finding->id) + 4, style->width);
+		/* One column is kept for the full stop. */
+		append_wrapped(text, finding->why, strlen(finding->id) + 4, style->width - 1);
 		text_append(text, ".\n");
 		if (*finding->fix)
 			text_append(text, "    fix: %s\n", finding->fix);

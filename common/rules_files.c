@@ -40,9 +40,9 @@ bool rule_leftover_wal(const struct survey *survey, const struct verdict *verdic
 				 "lies beside it; if that was left by another database (a copy "
 				 "put back by hand), the next program that opens this one "
 				 "writes it into it");
-	finding->fix =
-		memory_copy_text("stop everybody; keep copies of both files; then find out where "
-				 "the -wal file came from before anybody opens the database");
+	finding->fix = memory_copy_text(
+		"stop everybody, copy both files, and find out where the -wal came "
+		"from before anybody opens it");
 	return true;
 }
 
@@ -56,8 +56,9 @@ bool rule_hot_journal(const struct survey *survey, const struct verdict *verdict
 		memory_copy_text("a writer ended in the middle of a transaction and left its "
 				 "journal; the next program that opens the database rolls it "
 				 "back");
-	finding->fix = memory_copy_text("start the bot, or open it with sqlite3 once; keep the "
-					"-journal file until then, it is part of the data");
+	finding->fix =
+		memory_copy_text("start the bot, or open it once with sqlite3; until then keep the "
+				 "-journal file");
 	return true;
 }
 

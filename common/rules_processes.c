@@ -27,13 +27,23 @@ static bool is_interpreter(const char *exe)
 	return false;
 }
 
-/* The script that an interpreter runs, as an absolute path where that can be told; NULL without one. */
+/* Letters of Python's options that take no argument: they may stand before the script. */
+static bool is_plain_option(const char *exe, const char *word)
+{
+	return strncmp(base_name(exe), "python", 6) == 0 && word[1] != '\0' &&
+	       word[1 + strspn(word + 1, "bBdEiIOPqsSuvx")] == '\0';
+}
+
+/*
+ * The script that an interpreter runs, as an absolute path where that can be told. NULL without one, and where an
+ * option comes first that may have an argument.
+ */
 static char *script_of(const struct process *process)
 {
 	for (size_t i = 1; i < process->command_count; i++) {
 		const char *word = process->command[i];
 
-		if (strcmp(word, "-c") == 0 || strcmp(word, "-e") == 0)
+		if (*word == '-' && !is_plain_option(process->exe, word))
 			return NULL;
 		if (*word == '-')
 			continue;

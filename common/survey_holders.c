@@ -135,18 +135,24 @@ bool holders_identify(struct survey *survey, const struct proc_root *root, size_
 	return true;
 }
 
+static void add_lock_on(struct lock_bytes *locks, enum database_file file,
+			const struct lock_line *line)
+{
+	if (line->waiting || line->class == LOCK_LEASE || line->class == LOCK_OTHER)
+		return;
+	if (line->class == LOCK_FLOCK) /* SQLite places none, and none of its locks meets one */
+		locks->foreign = true;
+	else
+		lock_bytes_add(locks, file, line->first, line->last, line->write);
+}
+
 static void add_lock(struct holder *holder, const struct target *target,
 		     const struct lock_line *line)
 {
 	enum database_file file = FILE_MAIN;
 
-	if (line->waiting || line->class == LOCK_LEASE || line->class == LOCK_OTHER ||
-	    !lock_view_file(target, line, &file))
-		return;
-	if (line->class == LOCK_FLOCK) /* SQLite places none, and none of its locks meets one */
-		holder->locks.foreign = true;
-	else
-		lock_bytes_add(&holder->locks, file, line->first, line->last, line->write);
+	if (lock_view_file(target, line, &file))
+		add_lock_on(&holder->locks, file, line);
 }
 
 /* Takes over one open file: what it is, and the locks that are only told there. */
@@ -168,8 +174,7 @@ static void add_file(struct holder *holder, const struct target *target, struct 
 		const struct lock_line *lock = &open->locks[i];
 
 		if (open->replaced)
-			lock_bytes_add(&holder->old_locks, file->file, lock->first, lock->last,
-				       lock->write);
+			add_lock_on(&holder->old_locks, file->file, lock);
 		else if (lock->class != LOCK_POSIX || !table_readable)
 			add_lock(holder, target, lock);
 	}

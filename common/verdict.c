@@ -45,14 +45,21 @@ void verdict_release(struct verdict *verdict)
 	*verdict = (struct verdict){ 0 };
 }
 
-/* Holders come in the order of their PIDs, so that the list is sorted by itself. */
+/* Adds a PID where it belongs; the list stays sorted and without duplicates. */
 static void add_blocker(struct verdict *verdict, enum question question,
 			const struct holder *holder)
 {
 	struct pid_list *list = &verdict->blockers[question];
+	size_t at = list->count;
 
-	if (list->count == 0 || list->items[list->count - 1] != holder->process.pid)
-		*memory_append(list) = holder->process.pid;
+	while (at > 0 && list->items[at - 1] > holder->process.pid)
+		at--;
+	if (at > 0 && list->items[at - 1] == holder->process.pid)
+		return;
+	(void)memory_append(list);
+	memmove(&list->items[at + 1], &list->items[at],
+		(list->count - 1 - at) * sizeof *list->items);
+	list->items[at] = holder->process.pid;
 }
 
 /* One lock that a newcomer has to get. */

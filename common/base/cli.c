@@ -119,15 +119,24 @@ static bool read_color(struct cli_settings *settings, const char *when, struct e
 	return true;
 }
 
-static int bad_option(const struct cli *cli, char **argv, int key, struct error *err)
+/* Whether a letter is an option at all: then getopt complains about its argument, not about the letter. */
+static bool is_known_letter(const struct getopt_tables *tables, int letter)
 {
-	auto_free char *word = text_printable(argv[optind - 1]);
+	return letter > 0 && letter < CLI_LONG_ONLY && letter != ':' &&
+	       strchr(text_string(&tables->letters), letter);
+}
+
+static int bad_option(const struct cli *cli, const struct getopt_tables *tables, char **argv,
+		      int key, struct error *err)
+{
+	const char letter[] = { '-', (char)optopt, '\0' };
+	/* In a cluster of letters optind has not moved on yet; the letter itself is what is wrong then. */
+	const bool unknown_letter = key == '?' && optopt != 0 && optopt < CLI_LONG_ONLY &&
+				    !is_known_letter(tables, optopt);
+	auto_free char *word = text_printable(unknown_letter ? letter : argv[optind - 1]);
 
 	if (key == ':')
 		(void)fail(err, STATUS_USAGE, "option '%s' needs an argument (see %s --help)", word,
-			   cli->tool);
-	else if (optopt > 0 && optopt < CLI_LONG_ONLY && strncmp(argv[optind - 1], "--", 2) != 0)
-		(void)fail(err, STATUS_USAGE, "unknown option '-%c' (see %s --help)", optopt,
 			   cli->tool);
 	else
 		(void)fail(err, STATUS_USAGE, "unknown option '%s' (see %s --help)", word,
@@ -171,7 +180,7 @@ int cli_next(const struct cli *cli, struct cli_settings *settings, int argc, cha
 			return CLI_SHOWN;
 		case '?':
 		case ':':
-			return bad_option(cli, argv, key, err);
+			return bad_option(cli, &tables, argv, key, err);
 		default:
 			return key;
 		}

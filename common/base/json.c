@@ -240,6 +240,22 @@ json_t *json_failure(const char *tool, const char *database, const struct error 
 	return document;
 }
 
+/* jansson leaves DEL (0x7f) as it is: the one byte that a terminal may obey. Takes over `line`. */
+static char *without_delete(char *line)
+{
+	auto_free char *given = line;
+	auto_text text = { 0 };
+
+	if (!strchr(line, 0x7f))
+		return take_pointer(&given);
+	for (const char *at = line; *at; at++)
+		if (*at == 0x7f)
+			text_append(&text, "\\u007f");
+		else
+			text_append_bytes(&text, at, 1);
+	return text_take(&text);
+}
+
 char *json_take_line(json_t *document)
 {
 	char *line =
@@ -248,5 +264,5 @@ char *json_take_line(json_t *document)
 	if (!line)
 		memory_give_up();
 	json_decref(document);
-	return line;
+	return without_delete(line);
 }

@@ -29,14 +29,11 @@ void mounts_release(struct mounts *mounts)
 	*mounts = (struct mounts){ 0 };
 }
 
-/* A blank-separated field with the kernel's \040-like escapes undone; moves *cursor behind it. */
-static char *take_field(const char **cursor)
+/* Appends text with the kernel's \\040-like escapes undone. */
+static void append_unescaped(struct text *text, const char *escaped, size_t length)
 {
-	const size_t length = strcspn(*cursor, " \n");
-	auto_text field = { 0 };
-
 	for (size_t i = 0; i < length; i++) {
-		const char *at = *cursor + i;
+		const char *at = escaped + i;
 		char byte = *at;
 
 		if (*at == '\\' && i + 3 < length && at[1] >= '0' && at[1] <= '3' && at[2] >= '0' &&
@@ -44,8 +41,20 @@ static char *take_field(const char **cursor)
 			byte = (char)((at[1] - '0') << 6 | (at[2] - '0') << 3 | (at[3] - '0'));
 			i += 3;
 		}
-		text_append_bytes(&field, &byte, 1);
+		text_append_bytes(text, &byte, 1);
 	}
+}
+
+/* A blank-separated field; moves *cursor behind it. */
+static char *take_field(const char **cursor, bool unescape)
+{
+	const size_t length = strcspn(*cursor, " \n");
+	auto_text field = { 0 };
+
+	if (unescape)
+		append_unescaped(&field, *cursor, length);
+	else
+		text_append_bytes(&field, *cursor, length);
 	*cursor += length;
 	*cursor += **cursor == ' ';
 	return text_take(&field);
@@ -75,15 +84,15 @@ bool mount_line_read(const char *line, struct mount *mount)
 	mount->major = (unsigned)major;
 	mount->minor = (unsigned)minor;
 	skip_field(&cursor);
-	mount->point = take_field(&cursor);
+	mount->point = take_field(&cursor, true);
 	skip_field(&cursor);
 	while (*cursor && *cursor != '\n' && strncmp(cursor, "- ", 2) != 0)
 		skip_field(&cursor);
 	if (!parse_word_at(&cursor, "- "))
 		return false;
-	mount->type = take_field(&cursor);
+	mount->type = take_field(&cursor, true);
 	skip_field(&cursor);
-	mount->options = take_field(&cursor);
+	mount->options = take_field(&cursor, false);
 	return true;
 }
 
@@ -172,33 +181,53 @@ static bool looks_like_a_layer(const char *path)
 {
 	static const char *const stores[] = { "/overlay2/", "/overlay/" };
 
-	for (size_t i = 0; i < sizeof stores / sizeof *stores; i++) {
-		const char *at = strstr(path, stores[i]);
+	for (size_t i = 0; i < sizeof stores / sizeof *stores; i++)
+		for (const char *at = path; (at = strstr(at, stores[i]));) {
+			at += strlen(stores[i]) - 1; /* the slash may begin the next one */
 
-		if (!at)
-			continue;
-		at += strlen(stores[i]);
+			const size_t id = strspn(at + 1, "0123456789abcdef-init");
 
-		const size_t id = strspn(at, "0123456789abcdef-init");
-
-		if (id >= 32 && strncmp(at + id, "/diff/", 6) == 0)
-			return true;
-	}
+			if (id >= 32 && strncmp(at + 1 + id, "/diff/", 6) == 0)
+				return true;
+		}
 	return false;
+}
+
+/*
+ * The value of "key=" among a superblock's options, which are separated by commas; free() it. A comma in a value is
+ * escaped by the kernel (\054), and by mount(8) with a backslash before that.
+ */
+static char *option_value(const char *options, const char *key)
+{
+	const size_t length = strlen(key);
+
+	for (const char *at = options; *at;) {
+		const size_t end = strcspn(at, ",");
+
+		if (end > length && strncmp(at, key, length) == 0) {
+			auto_text value = { 0 };
+			auto_text plain = { 0 };
+
+			append_unescaped(&value, at + length, end - length);
+			for (const char *byte = text_string(&value); *byte; byte++)
+				if (*byte != '\\' || byte[1] == '\\')
+					text_append_bytes(&plain, byte, 1);
+			return text_take(&plain);
+		}
+		at += end + (at[end] == ',');
+	}
+	return NULL;
 }
 
 const char *mounts_overlay_over(const struct mounts *mounts, const char *path)
 {
 	for (size_t i = 0; i < mounts->count; i++) {
 		const struct mount *mount = &mounts->items[i];
-		const char *upper = strcmp(mount->type, "overlay") == 0
-					    ? strstr(mount->options, "upperdir=")
-					    : NULL;
+		auto_free char *upper = strcmp(mount->type, "overlay") == 0
+						? option_value(mount->options, "upperdir=")
+						: NULL;
 
-		if (!upper)
-			continue;
-		upper += strlen("upperdir=");
-		if (lies_below(path, upper, strcspn(upper, ",")))
+		if (upper && lies_below(path, upper, strlen(upper)))
 			return mount->point;
 	}
 	return looks_like_a_layer(path) ? "" : NULL;

@@ -17,7 +17,7 @@ struct mount {
 	unsigned major, minor; /* device of the superblock, as in /proc/locks */
 	char *point;	       /* where it is mounted */
 	char *type;	       /* "ext4", "fuse.bindfs" */
-	char *options;	       /* the superblock's options */
+	char *options;	       /* the superblock's options, escaped as the kernel shows them */
 };
 
 struct mounts {

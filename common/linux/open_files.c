@@ -109,10 +109,27 @@ static void add_locks(struct open_file *file, const char *fdinfo)
 	file->lock_count = locks.count;
 }
 
+/* Threads usually share one table: the same descriptor is seen through each of them. */
+static bool is_listed(const struct search *search, size_t target, int fd, bool replaced)
+{
+	for (size_t i = search->found->count; i > 0; i--) {
+		const struct open_file *file = &search->found->items[i - 1];
+
+		if (file->pid != search->pid)
+			return false;
+		if (file->target == target && file->fd == fd && file->replaced == replaced)
+			return true;
+	}
+	return false;
+}
+
 /* Adds a descriptor in the folder `table` ("PID/fd" or "PID/task/TID/fd") that is on a target. */
 static void add_descriptor(const struct search *search, const char *table, int fd, size_t target,
 			   bool replaced)
 {
+	if (is_listed(search, target, fd, replaced))
+		return;
+
 	auto_free char *info_path = memory_format("%sinfo/%d", table, fd);
 	auto_free char *text = proc_read(search->root->fd, info_path, MOST_FDINFO, NULL);
 	struct fdinfo info = { 0 };
@@ -336,8 +353,12 @@ static void look_at_process(const struct search *search, bool deep)
 
 	enum table_view view = look_at_table(search, table);
 
-	if (view == TABLE_EMPTY || (deep && view == TABLE_SEEN))
+	/* When the leader has exited its table is empty, and refused to ordinary users. */
+	if (view == TABLE_EMPTY || (deep && view == TABLE_SEEN)) {
 		view = look_at_threads(search);
+	} else if (view == TABLE_HIDDEN && look_at_threads(search) == TABLE_SEEN) {
+		view = TABLE_SEEN;
+	}
 	if (deep && view != TABLE_HIDDEN && view != TABLE_GONE)
 		view = look_at_mappings(search);
 	if (view == TABLE_HIDDEN)

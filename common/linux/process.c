@@ -121,12 +121,15 @@ static void read_ancestors(const struct proc_root *root, struct process *process
 		size_t length = 0;
 		struct stat_line line = { 0 };
 		auto_free char *stat = read_file(root, pid, "stat", MOST_STATUS, &length);
-		auto_free char *name = read_file(root, pid, "comm", sizeof ancestor->name, NULL);
+		size_t name_length = 0;
+		auto_free char *name =
+			read_file(root, pid, "comm", sizeof ancestor->name, &name_length);
 
 		if (!stat || !name || !stat_line_read(stat, length, &line))
 			return;
 		ancestor->pid = pid;
-		memcpy(ancestor->name, name, strcspn(name, "\n") % sizeof ancestor->name);
+		if (name_length > 0) /* without the newline that ends it */
+			memcpy(ancestor->name, name, name_length - 1);
 		process->ancestor_count++;
 		pid = line.ppid;
 	}

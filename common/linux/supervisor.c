@@ -94,33 +94,43 @@ static enum supervisor_kind container_of(struct part before, struct part part, b
 	return SUPERVISOR_NONE;
 }
 
-/* Reads one path; true when it names a supervisor. */
+/* Units that only carry the containers of an engine. */
+static bool is_engine(struct part part)
+{
+	return is_part(part, "docker.service") || is_part(part, "containerd.service") ||
+	       is_part(part, "podman.service") || is_part(part, "kubelet.service") ||
+	       is_part(part, "crio.service") || is_part(part, "k3s.service");
+}
+
+/* Reads one path from the outside in; true when it names a supervisor. */
 static bool read_path(const char *cursor, struct supervisor *supervisor)
 {
-	struct part part = { "", 0 }, before = { "", 0 }, unit = { NULL, 0 }, manager = { NULL, 0 };
+	struct part part = { "", 0 }, before = { "", 0 }, manager = { NULL, 0 };
 	bool in_user_slice = false, in_kubernetes = false;
 
 	for (; next_part(&cursor, &part); before = part) {
 		in_user_slice = in_user_slice || is_part(part, "user.slice");
-		in_kubernetes = in_kubernetes || is_part(part, "kubepods") ||
-				is_part(part, "kubepods.slice");
+		in_kubernetes = in_kubernetes ||
+				(!in_user_slice &&
+				 (is_part(part, "kubepods") || is_part(part, "kubepods.slice")));
 		supervisor->kind =
 			container_of(before, part, in_user_slice, in_kubernetes, supervisor->id);
 		if (supervisor->kind != SUPERVISOR_NONE)
 			return true;
-		if (starts_with(part, "user@") && ends_with(part, ".service"))
+		if (!ends_with(part, ".service") || is_engine(part))
+			continue;
+		if (starts_with(part, "user@")) {
 			manager = part;
-		else if (ends_with(part, ".service"))
-			unit = part;
+			continue;
+		}
+		/* What a unit does below itself (Delegate=yes) is its own business. */
+		supervisor->kind = SUPERVISOR_SYSTEMD;
+		copy_part(supervisor->name, sizeof supervisor->name, part);
+		if (manager.text)
+			copy_part(supervisor->id, sizeof supervisor->id, manager);
+		return true;
 	}
-	/* A process right below user@UID.service belongs to a login, not to a unit. */
-	if (!unit.text)
-		return false;
-	supervisor->kind = SUPERVISOR_SYSTEMD;
-	copy_part(supervisor->name, sizeof supervisor->name, unit);
-	if (manager.text)
-		copy_part(supervisor->id, sizeof supervisor->id, manager);
-	return true;
+	return false;
 }
 
 void supervisor_read(const char *cgroups, struct supervisor *supervisor)

@@ -29,7 +29,12 @@ static uint32_t page_size_of(const uint8_t *bytes)
 	uint16_t stored = 0;
 
 	memcpy(&stored, bytes + 14, sizeof stored);
-	return (stored & 0xfe00U) + ((stored & 1U) << 16);
+	return stored == 1 ? 65536 : stored;
+}
+
+static bool is_page_size(uint32_t size)
+{
+	return size >= 512 && size <= 65536 && (size & (size - 1)) == 0;
 }
 
 bool wal_index_read(const uint8_t *bytes, size_t length, struct wal_index *index)
@@ -48,6 +53,6 @@ bool wal_index_read(const uint8_t *bytes, size_t length, struct wal_index *index
 		index->marks[slot] = word_at(bytes, 100 + 4 * slot);
 
 	/* A wal-index made for an empty WAL has no page size yet. nBackfill and the marks lie outside of the checksum: believe them only where they can be. */
-	return (index->page_size >= 512 || index->frames == 0) &&
+	return (is_page_size(index->page_size) || (index->page_size == 0 && index->frames == 0)) &&
 	       index->checkpointed <= index->frames;
 }
