@@ -58,10 +58,9 @@ static const struct cli cli = {
 			{ KEY_SYSLOG, "syslog", NULL, "log each action to syslog too" },
 			{ 0 },
 		},
-	.notes =
-		"Exit status: 0 released, 1 still held or came back, 2 bad command line, 3 trouble,\n"
-		"4 cannot tell, 5 another botkill is at work on it.\n"
-		"Example: botkill --dry-run data/bot.db",
+	.notes = "Exit status: 0 released, 1 still held or came back, 2 bad command line,\n"
+		 "3 trouble, 4 cannot tell, 5 another botkill is at work on it.\n"
+		 "Example: botkill --dry-run data/bot.db",
 };
 
 struct request {
@@ -86,8 +85,7 @@ static bool take_expression(regex_t *expression, const regex_t **used, const cha
 
 static bool set(bool *flag)
 {
-	*flag = true;
-	return true;
+	return *flag = true;
 }
 
 static bool take_seconds(double *seconds, const char *option, struct error *err)

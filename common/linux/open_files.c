@@ -354,11 +354,10 @@ static void look_at_process(const struct search *search, bool deep)
 	enum table_view view = look_at_table(search, table);
 
 	/* When the leader has exited its table is empty, and refused to ordinary users. */
-	if (view == TABLE_EMPTY || (deep && view == TABLE_SEEN)) {
+	if (view == TABLE_EMPTY || (deep && view == TABLE_SEEN))
 		view = look_at_threads(search);
-	} else if (view == TABLE_HIDDEN && look_at_threads(search) == TABLE_SEEN) {
+	else if (view == TABLE_HIDDEN && look_at_threads(search) == TABLE_SEEN)
 		view = TABLE_SEEN;
-	}
 	if (deep && view != TABLE_HIDDEN && view != TABLE_GONE)
 		view = look_at_mappings(search);
 	if (view == TABLE_HIDDEN)
