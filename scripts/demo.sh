@@ -1,6 +1,6 @@
 #!/bin/bash -p
 # The story that dblocktools is for, told with a real bot and a real lock: a forgotten transaction, the
-# "database is locked" that somebody else gets, who it is and why, and the proof that it is over.
+# "database is locked" that somebody else gets, who it is and why, its clean end, and the proof that it is over.
 # On a fresh machine it installs what is missing and builds first. Changes nothing outside of a folder of its own.
 set -euo pipefail
 
@@ -57,11 +57,16 @@ expect_status() {
 }
 
 start_bot() {
+	rm -f "$scene/said"
 	mkfifo "$scene/said"
+	exec 7<>"$scene/said" # kept open, so that the bot can say goodbye
+	# With job control the bot keeps its Ctrl+C, as one that is started by hand.
+	set -m
 	/usr/bin/python3 "$root/tests/sample_bot/bot.py" --database data/bot.db "$@" >"$scene/said" &
+	set +m
 	bot=$!
 	local line=
-	IFS= read -r line <"$scene/said" || true
+	IFS= read -r line <&7 || true
 	[[ $line == ready* ]] || fail 'the bot did not start'
 	printf 'bot: %s\n' "$line"
 }
@@ -82,8 +87,13 @@ say 'Who is it?'
 show dblockcheck data/bot.db
 expect_status 1 dblockcheck --for=write data/bot.db
 
-say 'The bot is ended.'
-end_bot
+say 'Stop exactly that one, cleanly. First only the plan:'
+show botkill --dry-run data/bot.db
+
+say 'And now really:'
+show botkill data/bot.db
+kill -0 "$bot" 2>/dev/null && fail 'the bot is still there'
+bot=
 
 say 'Is the database free now?'
 show dblockcheck data/bot.db

@@ -174,8 +174,11 @@ static bool is_bare_word(const char *path)
 {
 	static const char bare[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
 				   "_-./:@%+,";
+	static const char bare_option[] =
+		"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-./:@%+,=";
 
-	return *path != '\0' && path[strspn(path, bare)] == '\0';
+	/* "=" makes an assignment of a first word, but not of an option. */
+	return *path != '\0' && path[strspn(path, *path == '-' ? bare_option : bare)] == '\0';
 }
 
 static bool is_all_plain(const char *path)
