@@ -128,10 +128,12 @@ static bool look_closer(struct survey *survey, const struct proc_root *root,
 {
 	const size_t before = survey->holders.count;
 
-	if (!holders_walk(survey, root, target, true, err) ||
+	bool unsettled = false;
+
+	if (!holders_walk(survey, root, target, true, &unsettled, err) ||
 	    !holders_identify(survey, root, before, err))
 		return false;
-	*let_go = holders_look_again(survey, root, before, target, view);
+	*let_go = holders_look_again(survey, root, before, target, view) + unsettled;
 	for (size_t i = before; i < survey->holders.count; i++)
 		survey->holders.items[i].sampled_seconds = 0;
 	return true;
@@ -139,12 +141,12 @@ static bool look_closer(struct survey *survey, const struct proc_root *root,
 
 /*
  * The last word on who has it open. The kernel's certificate where it can be had; where not, and nobody was seen,
- * closer looks until one finds somebody, or none that has just let go: else one might have handed it to the next.
+ * closer looks until one finds somebody, or meets nobody who ended meanwhile and might have handed it on.
  */
 static bool certify(struct survey *survey, const struct proc_root *root,
 		    const struct target *target, const struct lock_view *view, struct error *err)
 {
-	enum { MOST_LOOKS = 4 };
+	enum { MOST_LOOKS = 5 };
 	const bool expected = anybody_uses_current(survey);
 	size_t let_go = 1;
 
@@ -188,8 +190,9 @@ static bool find_holders(struct survey *survey, const struct proc_root *root,
 	}
 
 	const size_t owners = survey->holders.count;
+	bool unsettled = false;
 
-	if (options->scan && !holders_walk(survey, root, target, false, err))
+	if (options->scan && !holders_walk(survey, root, target, false, &unsettled, err))
 		return false;
 	if (survey->holders.count > owners && clock_now() + sample * least_share > *second_look)
 		*second_look = clock_now() + sample * least_share;

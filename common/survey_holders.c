@@ -107,7 +107,7 @@ static void wanted_fill(struct wanted_files *wanted, const struct proc_root *roo
 
 /* Walks over all processes; those that have one of the files open become holders. */
 bool holders_walk(struct survey *survey, const struct proc_root *root, const struct target *target,
-		  bool deep, struct error *err)
+		  bool deep, bool *unsettled, struct error *err)
 {
 	auto_wanted wanted = { 0 };
 	auto_open_files found = { 0 };
@@ -119,6 +119,7 @@ bool holders_walk(struct survey *survey, const struct proc_root *root, const str
 		(void)note_holder(survey, root, found.items[i].pid);
 	survey->scanned = true;
 	survey->hidden_processes = found.hidden;
+	*unsettled = found.unsettled;
 	return true;
 }
 
@@ -191,7 +192,7 @@ static bool look_again(struct holder *holder, const struct proc_root *root,
 	auto_open_files found = { 0 };
 
 	wanted_fill(&wanted, root, target);
-	open_files_of(root, &wanted.query, holder->process.pid, &found);
+	open_files_of(root, &wanted.query, holder->process.pid, true, &found);
 	for (size_t i = 0; i < found.count; i++)
 		add_file(holder, target, &found.items[i], view->table.readable);
 	holder->after = activity_look(root, holder->process.pid);
@@ -291,7 +292,7 @@ bool survey_still_held(const struct proc_root *root, const char *path, pid_t pid
 	if (!target_open(&target, root, path, &ignored))
 		return false;
 	wanted_fill(&wanted, root, &target);
-	open_files_of(root, &wanted.query, pid, &found);
+	open_files_of(root, &wanted.query, pid, true, &found);
 	if (found.count > 0)
 		return true;
 	if (!lock_view_take(&view, root, &target, &ignored))

@@ -17,9 +17,12 @@
 void holders_note_owners(struct survey *survey, const struct proc_root *root,
 			 const struct lock_table *table);
 
-/* Walks over all processes; those that have one of the files open become holders. */
+/*
+ * Walks over all processes; those that have one of the files open become holders. *unsettled: processes came so fast
+ * that one may have been missed (open_files.h).
+ */
 bool holders_walk(struct survey *survey, const struct proc_root *root, const struct target *target,
-		  bool deep, struct error *err);
+		  bool deep, bool *unsettled, struct error *err);
 
 /* Reads who they are, for holders from index `from` on. */
 bool holders_identify(struct survey *survey, const struct proc_root *root, size_t from,

@@ -209,7 +209,7 @@ static enum answer judge_migration(const struct survey *survey, bool visible_onl
 		return ANSWER_NO;
 	if (survey->certificate == CERTIFICATE_FREE)
 		return ANSWER_YES;
-	if (visible_only && survey->scanned)
+	if (visible_only && survey->scanned && !survey->restless)
 		return ANSWER_YES;
 	if (survey->hidden_opener)
 		return ANSWER_NO;

@@ -360,34 +360,11 @@ static void look_at_process(const struct search *search, bool deep)
 		view = TABLE_SEEN;
 	if (deep && view != TABLE_HIDDEN && view != TABLE_GONE)
 		view = look_at_mappings(search);
-	if (view == TABLE_HIDDEN)
-		search->found->hidden++;
-}
-
-bool open_files_walk(const struct proc_root *root, const struct open_query *query, bool deep,
-		     struct open_files *found, struct error *err)
-{
-	struct search search = { .root = root, .query = query, .found = found };
-	auto_close int processes = openat(root->fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	struct number_walk walk;
-	const char *name = NULL;
-	int pid = 0;
-
-	if (processes < 0)
-		return fail_errno(err, STATUS_TROUBLE, "/proc: cannot list the processes");
-	number_walk_start(&walk, processes);
-	while (number_walk_next(&walk, &pid, &name)) {
-		search.pid = pid;
-		if (pid != query->self)
-			look_at_process(&search, deep);
-	}
-	errno = walk.error;
-	return walk.error == 0 ||
-	       fail_errno(err, STATUS_TROUBLE, "/proc: cannot list the processes");
+	search->found->hidden += view == TABLE_HIDDEN;
 }
 
 void open_files_of(const struct proc_root *root, const struct open_query *query, pid_t pid,
-		   struct open_files *found)
+		   bool deep, struct open_files *found)
 {
 	const struct search search = {
 		.root = root,
@@ -396,5 +373,5 @@ void open_files_of(const struct proc_root *root, const struct open_query *query,
 		.pid = pid,
 	};
 
-	look_at_process(&search, true);
+	look_at_process(&search, deep);
 }

@@ -55,6 +55,7 @@ struct open_files {
 	struct open_file *items;
 	size_t count, capacity;
 	size_t hidden; /* processes whose descriptors we may not look at */
+	bool unsettled; /* new processes kept coming: one may have got a file from one that was looked at before */
 };
 
 #define auto_open_files __attribute__((cleanup(open_files_release))) struct open_files
@@ -62,14 +63,15 @@ struct open_files {
 /*
  * Looks at every process; at its threads too if the leader has exited, since the descriptors are then only
  * seen there. `deep` looks at every thread of everybody (threads may have tables of their own) and at
- * mappings: slower, for when the kernel says that there is somebody who was not found.
+ * mappings, and then at those that were started meanwhile, until there are none: slower, for when somebody must not
+ * be missed.
  */
 bool open_files_walk(const struct proc_root *root, const struct open_query *query, bool deep,
 		     struct open_files *found, struct error *err);
 
-/* Looks at one process, with its threads and mappings. One that is gone has nothing open. */
+/* Looks at one process; one that is gone has nothing open. Deep: with all its threads and mappings. */
 void open_files_of(const struct proc_root *root, const struct open_query *query, pid_t pid,
-		   struct open_files *found);
+		   bool deep, struct open_files *found);
 
 void open_files_release(struct open_files *files);
 

@@ -53,7 +53,7 @@ static void look_at(const struct fixture *fixture, pid_t pid, struct open_files 
 	struct error err = { 0 };
 
 	assert_true(proc_root_open(&root, NULL, &err));
-	open_files_of(&root, &fixture->query, pid, found);
+	open_files_of(&root, &fixture->query, pid, true, found);
 }
 
 static void nobody_has_a_closed_file_open(void **state)
