@@ -66,6 +66,7 @@ void stop_release(struct stop *stop)
 	for (size_t i = 0; i < stop->restart_hints.count; i++)
 		free(stop->restart_hints.items[i]);
 	free(stop->restart_hints.items);
+	free(stop->known.items);
 	free(stop->path);
 	verdict_release(&stop->verdict);
 	survey_release(&stop->survey);
@@ -98,11 +99,22 @@ bool stop_expression_read(regex_t *expression, const char *text, const char *opt
 	return fail(err, STATUS_USAGE, "bad expression '%s' for %s: %s", shown, option, reason);
 }
 
+char *stop_short_command(const char *command)
+{
+	const size_t most = 160;
+	struct text text = { 0 };
+
+	text_append_cell(&text, command, text_columns(command) > most ? most : 0);
+	return text_take(&text);
+}
+
 void stop_leave(const struct stop *stop, struct stop_subject *subject, enum stop_reason reason)
 {
+	auto_free char *command = stop_short_command(subject->command);
+
 	subject->reason = reason;
 	stop_audit(stop, "%d: left alone (%s): %s", subject->pid, stop_reason_name(reason),
-		   subject->command);
+		   command);
 }
 
 void stop_set_how(struct stop_subject *subject, char *how)
@@ -139,7 +151,7 @@ static bool is_in_the_way(enum stop_reason reason)
 
 enum status stop_status(const struct stop *stop)
 {
-	bool held = stop->returned.count > 0;
+	bool held = stop->returned.count > 0 || stop->hidden;
 	bool narrowed = false;
 
 	if (stop->trouble.status != STATUS_OK)
@@ -151,9 +163,10 @@ enum status stop_status(const struct stop *stop)
 	}
 	if (held)
 		return STATUS_NO;
-	if (stop->released || narrowed || stop->options.entries)
-		return STATUS_OK;
-	return stop->uncertain ? STATUS_UNKNOWN : STATUS_NO;
+	if (stop->uncertain)
+		return STATUS_UNKNOWN;
+	/* Who was not asked for may go on. From a pipe everybody was: others came since, or were left out. */
+	return stop->released || (narrowed && !stop->options.entries) ? STATUS_OK : STATUS_NO;
 }
 
 char *stop_signal_name(int signal)

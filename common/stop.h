@@ -109,8 +109,18 @@ struct stop_return {
 	char *by_command; /* printable */
 };
 
+/* A process that cannot be mistaken for another. */
+struct stop_identity {
+	pid_t pid;
+	uint64_t start_ticks;
+};
+
 struct stop {
 	struct stop_options options;
+	struct {
+		struct stop_identity *items;
+		size_t count, capacity;
+	} known; /* all holders when it began, chosen or not */
 	struct {
 		struct stop_subject *items;
 		size_t count, capacity;
@@ -131,6 +141,7 @@ struct stop {
 	struct survey survey;	/* the last one taken */
 	struct verdict verdict; /* of it */
 	bool released;	/* nobody uses the database through SQLite any more, and that was proved */
+	bool hidden;	/* somebody who cannot be seen still holds it */
 	bool uncertain; /* nobody was seen, but not everybody could be looked at */
 	struct error trouble; /* the first thing that could not be done; status 0: none */
 	/* Called for each action, before and after it, with one printable line. May be NULL. */
@@ -176,6 +187,9 @@ int stop_signal_parse(const char *name);
 
 /* Leaves a subject alone after all, and says so. */
 void stop_leave(const struct stop *stop, struct stop_subject *subject, enum stop_reason reason);
+
+/* A command line as lines for people have it: not over 160 columns. free() it. */
+char *stop_short_command(const char *command);
 
 /* Takes over `how`. */
 void stop_set_how(struct stop_subject *subject, char *how);

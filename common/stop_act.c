@@ -64,7 +64,9 @@ static void deliver(struct stop *stop, struct stop_subject *subject, int signal)
 	if (result == SIGNAL_SENT && subject->was_stopped)
 		(void)process_handle_signal(handle_of(subject), SIGCONT);
 	privileges_lower();
-	if (result == SIGNAL_NOT_ALLOWED) {
+	if (result == SIGNAL_GONE) {
+		stop_leave(stop, subject, LEFT_GONE); /* it ended by itself, just now */
+	} else if (result == SIGNAL_NOT_ALLOWED) {
 		stop_leave(stop, subject, LEFT_NO_PERMISSION);
 		if (stop->trouble.status == STATUS_OK)
 			(void)fail(&stop->trouble, STATUS_TROUBLE,
@@ -86,9 +88,10 @@ static bool make_able(struct stop *stop, const struct proc_root *root, struct st
 		return false;
 	}
 	stop_audit(stop, "%d: thawing its control group", subject->pid);
-	if (freezer_thaw(root, subject->pid, &err))
+	if (freezer_thaw(root, subject->pid, &err) && !freezer_holds(root, subject->pid))
 		return true;
-	stop_audit(stop, "%s", err.text);
+	if (err.status != STATUS_OK)
+		stop_audit(stop, "%s", err.text);
 	stop_leave(stop, subject, LEFT_FROZEN);
 	return false;
 }
@@ -98,7 +101,9 @@ static void send_signal(struct stop *stop, const struct proc_root *root,
 {
 	if (!make_able(stop, root, subject))
 		return;
-	stop_audit(stop, "%d: sending %s: %s", subject->pid, subject->how, subject->command);
+	auto_free char *command = stop_short_command(subject->command);
+
+	stop_audit(stop, "%d: sending %s: %s", subject->pid, subject->how, command);
 	subject->signalled = true;
 	subject->started = clock_now();
 	deliver(stop, subject, subject->signal);
@@ -139,6 +144,12 @@ static void look_around(struct stop *stop, const struct proc_root *root, double 
 	}
 }
 
+/* For poll(2): at least one, and at most what an int holds. */
+static int poll_milliseconds(double seconds)
+{
+	return seconds < 1e6 ? (int)(seconds * 1000) + 1 : 1000000000;
+}
+
 /* Sleeps until something ends, or until `until`. */
 static void sleep_until_change(const struct stop *stop, double until)
 {
@@ -153,7 +164,7 @@ static void sleep_until_change(const struct stop *stop, double until)
 				(struct pollfd){ .fd = stop->subjects.items[i].handle.pidfd,
 						 .events = POLLIN };
 	if (left > 0)
-		(void)poll(watched, count, (int)(left * 1000) + 1);
+		(void)poll(watched, count, poll_milliseconds(left));
 }
 
 static size_t count_pending(const struct stop *stop)
@@ -197,7 +208,7 @@ static void kill_the_rest(struct stop *stop)
 
 		if (!is_pending(subject) || subject->way != WAY_SIGNAL)
 			continue;
-		stop_audit(stop, "%d: sending SIGKILL: %s", subject->pid, subject->command);
+		stop_audit(stop, "%d: sending SIGKILL", subject->pid);
 		stop_set_how(subject, memory_copy_text("SIGKILL"));
 		subject->signalled = true;
 		deliver(stop, subject, SIGKILL);

@@ -45,12 +45,6 @@ static bool blocks_writers(const struct verdict *verdict, pid_t pid)
 	return false;
 }
 
-/* Without arguments and program: threads of the kernel (ours to leave alone) look like that. */
-static bool is_kernel_thread(const struct process *process)
-{
-	return process->pid == 2 || process->ppid == 2;
-}
-
 static enum stop_reason reason_for(const struct stop *stop, const struct holder *holder,
 				   const struct process *self)
 {
@@ -66,7 +60,7 @@ static enum stop_reason reason_for(const struct stop *stop, const struct holder 
 		return LEFT_NOT_MATCHED;
 	if (process->pid == self->pid)
 		return LEFT_SELF;
-	if (process->pid == 1 || is_kernel_thread(process))
+	if (process->pid == 1 || process->kernel_thread)
 		return LEFT_PID_1;
 	if (is_ancestor(self, process->pid))
 		return LEFT_ANCESTOR;
@@ -97,6 +91,26 @@ static const struct holder *holder_of(const struct stop *stop, const struct stop
 	return holder && holder->process.start_ticks == entry->start_ticks ? holder : NULL;
 }
 
+static bool is_subject(const struct stop *stop, pid_t pid)
+{
+	for (size_t i = 0; i < stop->subjects.count; i++)
+		if (stop->subjects.items[i].pid == pid)
+			return true;
+	return false;
+}
+
+/* Users of the database that were not in the input stay, and are named. */
+static void name_others(struct stop *stop)
+{
+	for (size_t i = 0; i < stop->survey.holders.count; i++) {
+		const struct holder *holder = &stop->survey.holders.items[i];
+
+		if (!holder_is_bystander(holder) && !is_subject(stop, holder->process.pid))
+			add_subject(stop, holder->process.pid, holder->process.start_ticks,
+				    holder_command(holder), LEFT_NOT_MATCHED);
+	}
+}
+
 static void choose_among_entries(struct stop *stop, const struct process *self)
 {
 	for (size_t i = 0; i < stop->options.entries->count; i++) {
@@ -112,6 +126,7 @@ static void choose_among_entries(struct stop *stop, const struct process *self)
 				    survey_find(&stop->survey, entry->pid) ? LEFT_REUSED
 									   : LEFT_GONE);
 	}
+	name_others(stop);
 }
 
 /* Masters come before their workers. */
@@ -131,9 +146,15 @@ static void find_masters(struct stop *stop)
 
 void stop_choose(struct stop *stop, const struct proc_root *root)
 {
-	struct process self = { .pid = getpid() };
+	struct process self = { .pid = root->self };
 	struct error ignored = { 0 };
 
+	for (size_t i = 0; i < stop->survey.holders.count; i++) {
+		const struct process *process = &stop->survey.holders.items[i].process;
+
+		*memory_append(&stop->known) =
+			(struct stop_identity){ process->pid, process->start_ticks };
+	}
 	/* Without /proc/self there would have been no survey. */
 	(void)processes_read(root, &self, 1, &ignored);
 	if (stop->options.entries)

@@ -10,14 +10,14 @@
 #include "common/stop.h"
 
 /* Between two questions to the kernel, and between two walks when the kernel says "in use". */
-static const double question_pause = 0.05, walk_pause = 0.2;
+static const double question_pause = 0.1, walk_pause = 0.2;
 
-/* Somebody that was known when the stopping began. */
+/* Somebody that had it open when the stopping began. */
 static bool is_known(const struct stop *stop, const struct process *process)
 {
-	for (size_t i = 0; i < stop->subjects.count; i++)
-		if (stop->subjects.items[i].pid == process->pid &&
-		    stop->subjects.items[i].start_ticks == process->start_ticks)
+	for (size_t i = 0; i < stop->known.count; i++)
+		if (stop->known.items[i].pid == process->pid &&
+		    stop->known.items[i].start_ticks == process->start_ticks)
 			return true;
 	return false;
 }
@@ -114,12 +114,14 @@ static void conclude(struct stop *stop)
 {
 	const struct survey *survey = &stop->survey;
 	const bool seen = anybody_visible(survey);
-	const bool hidden = survey->hidden_locks > 0 || survey->certificate == CERTIFICATE_IN_USE;
 	const bool certified = survey->certificate == CERTIFICATE_FREE ||
 			       survey->certificate == CERTIFICATE_NO_WRITER;
 
-	stop->released = !seen && !hidden && (certified || survey_saw_everything(survey));
-	stop->uncertain = !seen && !hidden && !stop->released;
+	/* "In use" with a visible user says nothing about others; without one, somebody is hidden. */
+	stop->hidden =
+		survey->hidden_locks > 0 || (!seen && survey->certificate == CERTIFICATE_IN_USE);
+	stop->released = !seen && !stop->hidden && (certified || survey_saw_everything(survey));
+	stop->uncertain = !seen && !stop->hidden && !stop->released;
 }
 
 bool stop_prove(struct stop *stop, const struct proc_root *root, struct error *err)

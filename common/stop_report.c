@@ -18,9 +18,11 @@ static void append_left(struct text *text, const struct stop *stop)
 	for (size_t i = 0; i < stop->subjects.count; i++) {
 		const struct stop_subject *subject = &stop->subjects.items[i];
 
+		auto_free char *command = stop_short_command(subject->command);
+
 		if (!was_stopped(subject))
 			text_append(text, "  left     %d  %s: %s\n", subject->pid,
-				    stop_reason_name(subject->reason), subject->command);
+				    stop_reason_name(subject->reason), command);
 	}
 }
 
@@ -43,9 +45,11 @@ void stop_plan_text(struct text *text, const struct stop *stop)
 	for (size_t i = 0; i < stop->subjects.count; i++) {
 		const struct stop_subject *subject = &stop->subjects.items[i];
 
+		auto_free char *command = stop_short_command(subject->command);
+
 		if (was_stopped(subject))
 			text_append(text, "  stop     %d  by %s: %s\n", subject->pid, subject->how,
-				    subject->command);
+				    command);
 	}
 	append_left(text, stop);
 }
@@ -97,9 +101,11 @@ void stop_report_text(struct text *text, const struct stop *stop)
 	for (size_t i = 0; i < stop->subjects.count; i++) {
 		const struct stop_subject *subject = &stop->subjects.items[i];
 
+		auto_free char *command = stop_short_command(subject->command);
+
 		if (was_stopped(subject))
 			text_append(text, "  stopped  %d  by %s after %.2f s: %s\n", subject->pid,
-				    subject->how, subject->seconds, subject->command);
+				    subject->how, subject->seconds, command);
 	}
 	append_left(text, stop);
 	append_returns(text, stop);

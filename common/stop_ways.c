@@ -110,12 +110,14 @@ static void use_group(const struct stop *stop, struct stop_subject *subject, siz
 }
 
 static bool find_way(struct stop *stop, const struct proc_root *root, struct stop_subject *subject,
-		     const struct holder *holder, struct error *err)
+		     const struct holder *holder, const struct supervisor *own, struct error *err)
 {
 	const struct supervisor *supervisor = &holder->process.supervisor;
 	size_t index = 0;
 
-	if (stop->options.no_supervisor || supervisor->kind == SUPERVISOR_NONE) {
+	/* Stopping the unit that we are in ourselves would stop us before we are done. */
+	if (stop->options.no_supervisor || supervisor->kind == SUPERVISOR_NONE ||
+	    same_supervisor(supervisor, own)) {
 		use_signal(stop, subject, holder);
 		return true;
 	}
@@ -188,13 +190,21 @@ static void note_restart(struct stop *stop, const struct stop_subject *subject, 
 
 bool stop_find_ways(struct stop *stop, const struct proc_root *root, struct error *err)
 {
+	struct process self = { .pid = root->self };
+
+	if (!processes_read(root, &self, 1, err))
+		return false;
+
+	const struct supervisor own = self.supervisor;
+
+	process_release(&self);
 	for (size_t i = 0; i < stop->subjects.count; i++) {
 		struct stop_subject *subject = &stop->subjects.items[i];
 		const struct holder *holder = survey_find(&stop->survey, subject->pid);
 
 		if (subject->reason != STOP_CHOSEN || !holder)
 			continue;
-		if (!find_way(stop, root, subject, holder, err))
+		if (!find_way(stop, root, subject, holder, &own, err))
 			return false;
 		note_restart(stop, subject, i, holder);
 	}

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/sysmacros.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "common/base/clock.h"
@@ -98,6 +99,19 @@ static char *make_absolute(const char *path)
 		    : memory_copy_text(path);
 }
 
+static bool note_filesystem(struct target *target, const struct mount *mount)
+{
+	struct statfs filesystem = { 0 };
+
+	if (!mount && fstatfs(target->files[FILE_MAIN].path_fd, &filesystem) != 0)
+		return false;
+	target->filesystem =
+		memory_copy_text(mount ? mount->type : filesystem_type_of(filesystem.f_type));
+	target->filesystem_options = memory_copy_text(mount ? mount->options : "");
+	target->trust = filesystem_trust(target->filesystem);
+	return true;
+}
+
 static bool find_main_file(struct target *target, const struct proc_root *root,
 			   const struct mounts *mounts, const char *shown, struct error *err)
 {
@@ -113,11 +127,8 @@ static bool find_main_file(struct target *target, const struct proc_root *root,
 	if (!S_ISREG(file->stat.st_mode))
 		return fail(err, STATUS_TROUBLE, "%s: is %s, not a database", shown,
 			    kind_of(file->stat.st_mode));
-	target->trust = FILESYSTEM_UNKNOWN;
-	target->filesystem = memory_copy_text(mount ? mount->type : "unknown");
-	target->filesystem_options = memory_copy_text(mount ? mount->options : "");
-	if (mount)
-		target->trust = filesystem_trust(mount->type);
+	if (!note_filesystem(target, mount))
+		return fail_errno(err, STATUS_TROUBLE, "%s", shown);
 
 	(void)snprintf(link, sizeof link, "self/fd/%d", file->path_fd);
 	target->resolved = proc_read_link(root->fd, link);

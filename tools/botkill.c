@@ -215,12 +215,9 @@ static enum status stop_from_input(const struct proc_root *root)
 
 	if (!stop_requests_read_from(STDIN_FILENO, &requests, &err))
 		status = output_failure(&cli, &request.settings, NULL, &err);
-	for (size_t i = 0; status != STATUS_TROUBLE && i < requests.count; i++) {
-		const enum status one =
-			stop_holders(root, requests.items[i].database, &requests.items[i].entries);
-
-		status = one > status ? one : status;
-	}
+	for (size_t i = 0; err.status == STATUS_OK && i < requests.count; i++)
+		status = status_worse(status, stop_holders(root, requests.items[i].database,
+							   &requests.items[i].entries));
 	stop_requests_release(&requests);
 	return status;
 }

@@ -174,19 +174,6 @@ static enum status check_database(const struct request *request, const struct pr
 	return verdict_exit_status(&verdict, request->question);
 }
 
-/* Of several databases the worst answer counts: trouble, then no, then cannot tell. */
-static enum status worse(enum status a, enum status b)
-{
-	static const unsigned char weight[] = {
-		[STATUS_OK] = 0,
-		[STATUS_UNKNOWN] = 1,
-		[STATUS_NO] = 2,
-		[STATUS_TROUBLE] = 3,
-	};
-
-	return weight[a] >= weight[b] ? a : b;
-}
-
 int main(int argc, char **argv)
 {
 	struct request request = {
@@ -213,7 +200,7 @@ int main(int argc, char **argv)
 		if (i > optind && !request.settings.json && !request.settings.quiet &&
 		    !request.pids)
 			output_write("\n");
-		status = worse(status, check_database(&request, &root, argv[i]));
+		status = status_worse(status, check_database(&request, &root, argv[i]));
 	}
 	return (int)output_finish(status);
 }

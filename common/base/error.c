@@ -5,6 +5,17 @@
 #include <stdio.h>
 #include <string.h>
 
+enum status status_worse(enum status a, enum status b)
+{
+	static const unsigned char weight[] = {
+		[STATUS_OK] = 0,    [STATUS_UNKNOWN] = 1, [STATUS_NO] = 2,
+		[STATUS_BUSY] = 3,  [STATUS_TROUBLE] = 4, [STATUS_PUT_BACK] = 5,
+		[STATUS_USAGE] = 6, [STATUS_DAMAGED] = 7,
+	};
+
+	return weight[a] >= weight[b] ? a : b;
+}
+
 bool fail(struct error *err, enum status status, const char *format, ...)
 {
 	va_list arguments;

@@ -16,6 +16,12 @@ struct error {
 	char text[1024];    /* one line, no full stop; hostile names in it are already printable */
 };
 
+/*
+ * Of the answers about several databases, the one that the program ends with: trouble before busy, before no,
+ * before cannot tell, before yes.
+ */
+enum status status_worse(enum status a, enum status b);
+
 /* Fills in *err and returns false, so that a failing line is one line. */
 bool fail(struct error *err, enum status status, const char *format, ...)
 	__attribute__((format(printf, 3, 4), nonnull(1)));

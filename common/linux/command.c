@@ -136,7 +136,10 @@ static bool ended_until(const struct command *command, double deadline)
 	do {
 		const double left = deadline - clock_now();
 
-		ready = poll(&ended, 1, left > 0 ? (int)(left * 1000) + 1 : 0);
+		ready = poll(&ended, 1,
+			     left <= 0	  ? 0
+			     : left < 1e6 ? (int)(left * 1000) + 1
+					  : 1000000000);
 	} while ((ready < 0 && errno == EINTR) || (ready == 0 && clock_now() < deadline));
 	return ready > 0;
 }

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "common/base/clock.h"
 #include "common/base/memory.h"
 #include "common/base/scope.h"
 
@@ -17,13 +18,16 @@ static const struct hierarchy {
 	const char *folder;
 	const char *state; /* file to read, and what it says when frozen */
 	const char *frozen;
+	const char *own;     /* file that starts with 1 when this group itself was frozen */
 	const char *control; /* file to write, and what thaws */
 	const char *thaw;
 } hierarchies[] = {
-	{ ":freezer:", "/sys/fs/cgroup/freezer", "freezer.state", "FROZEN", "freezer.state",
-	  "THAWED" },
-	{ "::", "/sys/fs/cgroup", "cgroup.events", "frozen 1", "cgroup.freeze", "0" },
-	{ "::", "/sys/fs/cgroup/unified", "cgroup.events", "frozen 1", "cgroup.freeze", "0" },
+	{ ":freezer:", "/sys/fs/cgroup/freezer", "freezer.state", "FROZEN", "freezer.self_freezing",
+	  "freezer.state", "THAWED" },
+	{ "::", "/sys/fs/cgroup", "cgroup.events", "frozen 1", "cgroup.freeze", "cgroup.freeze",
+	  "0" },
+	{ "::", "/sys/fs/cgroup/unified", "cgroup.events", "frozen 1", "cgroup.freeze",
+	  "cgroup.freeze", "0" },
 };
 
 enum { HIERARCHIES = sizeof hierarchies / sizeof *hierarchies };
@@ -78,20 +82,38 @@ bool freezer_holds(const struct proc_root *root, pid_t pid)
 	return folder != NULL;
 }
 
+/* Thaws one group if it is the one that was frozen itself, not by a group above it. */
+static bool thaw_group(const char *folder, const struct hierarchy *which, struct error *err)
+{
+	auto_free char *own_state = memory_format("%s/%s", folder, which->own);
+	auto_free char *control = memory_format("%s/%s", folder, which->control);
+	auto_free char *own = proc_read(AT_FDCWD, own_state, MOST_STATE, NULL);
+	const size_t length = strlen(which->thaw);
+
+	if (!own || own[0] != '1')
+		return true;
+
+	auto_close int fd = open(control, O_WRONLY | O_CLOEXEC);
+
+	if (fd < 0 || write(fd, which->thaw, length) != (ssize_t)length)
+		return fail_errno(err, STATUS_TROUBLE, "cannot thaw a control group");
+	return true;
+}
+
 bool freezer_thaw(const struct proc_root *root, pid_t pid, struct error *err)
 {
+	const double until = clock_now() + 1;
 	const struct hierarchy *which = NULL;
 	auto_free char *folder = frozen_folder(root, pid, &which);
 
-	if (!folder)
-		return true;
-
-	auto_free char *file = memory_format("%s/%s", folder, which->control);
-	auto_close int fd = open(file, O_WRONLY | O_CLOEXEC);
-	const size_t length = strlen(which->thaw);
-
-	if (fd < 0 || write(fd, which->thaw, length) != (ssize_t)length)
-		return fail_errno(err, STATUS_TROUBLE, "process %d: cannot thaw its control group",
-				  pid);
+	/* From its own group up to the root of the hierarchy: any of them may be what is frozen. */
+	while (folder && strlen(folder) > strlen(which->folder)) {
+		if (!thaw_group(folder, which, err))
+			return false;
+		*strrchr(folder, '/') = '\0';
+	}
+	/* It takes a moment until the last process runs again. */
+	while (freezer_holds(root, pid) && clock_now() < until)
+		clock_sleep_until(clock_now() + 0.005);
 	return true;
 }

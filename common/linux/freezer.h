@@ -14,7 +14,7 @@
 /* Whether the process is in a frozen group. False too when that cannot be told. */
 bool freezer_holds(const struct proc_root *root, pid_t pid);
 
-/* Thaws the group that the process is in. */
+/* Thaws the group that the process is in, and those above it, and waits a moment for that to be done. */
 bool freezer_thaw(const struct proc_root *root, pid_t pid, struct error *err);
 
 #endif

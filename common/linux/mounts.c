@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <linux/magic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -158,6 +159,28 @@ enum filesystem_trust filesystem_trust(const char *type)
 	if (is_listed(shared, type) || strncmp(type, "fuse.", 5) == 0)
 		return FILESYSTEM_SHARED;
 	return FILESYSTEM_UNKNOWN;
+}
+
+const char *filesystem_type_of(long magic)
+{
+	static const struct {
+		long magic;
+		const char *type;
+	} types[] = {
+		{ EXT4_SUPER_MAGIC, "ext4" },	{ XFS_SUPER_MAGIC, "xfs" },
+		{ BTRFS_SUPER_MAGIC, "btrfs" }, { TMPFS_MAGIC, "tmpfs" },
+		{ RAMFS_MAGIC, "ramfs" },	{ OVERLAYFS_SUPER_MAGIC, "overlay" },
+		{ F2FS_SUPER_MAGIC, "f2fs" },	{ MSDOS_SUPER_MAGIC, "vfat" },
+		{ EXFAT_SUPER_MAGIC, "exfat" }, { NFS_SUPER_MAGIC, "nfs" },
+		{ CIFS_SUPER_MAGIC, "cifs" },	{ SMB2_SUPER_MAGIC, "smb3" },
+		{ V9FS_MAGIC, "9p" },		{ FUSE_SUPER_MAGIC, "fuse" },
+		{ CEPH_SUPER_MAGIC, "ceph" },	{ AFS_SUPER_MAGIC, "afs" },
+	};
+
+	for (size_t i = 0; i < sizeof types / sizeof *types; i++)
+		if (types[i].magic == magic)
+			return types[i].type;
+	return "unknown";
 }
 
 /*

@@ -50,6 +50,12 @@ enum filesystem_trust {
 enum filesystem_trust filesystem_trust(const char *type);
 
 /*
+ * The type by statfs(2)'s number, for a file whose mount cannot be seen (in a chroot); "unknown" for one that is on
+ * neither list.
+ */
+const char *filesystem_type_of(long magic) __attribute__((returns_nonnull));
+
+/*
  * If `path` (absolute, resolved) lies in the upper folder of an overlay, where container engines keep what
  * containers write: the folder of the path under which the container uses the file (the merged mount), or
  * "" when that is not known. NULL when it does not. Locks do not reach from one to the other.

@@ -14,12 +14,25 @@
 /* libproc2 takes at most this many PIDs in one call (procps 4.0.6 lifts the limit). */
 enum { MOST_AT_ONCE = 200, NAME_SIZE = 64, MOST_COMMAND = 4 << 20, MOST_STATUS = 64 << 10 };
 
-enum field { FIELD_PID, FIELD_PPID, FIELD_UID, FIELD_USER, FIELD_START, FIELD_TTY, FIELD_COUNT };
+enum field {
+	FIELD_PID,
+	FIELD_PPID,
+	FIELD_UID,
+	FIELD_USER,
+	FIELD_START,
+	FIELD_TTY,
+	FIELD_FLAGS,
+	FIELD_COUNT
+};
 
 static const enum pids_item items[FIELD_COUNT] = {
 	[FIELD_PID] = PIDS_ID_PID,    [FIELD_PPID] = PIDS_ID_PPID,     [FIELD_UID] = PIDS_ID_EUID,
 	[FIELD_USER] = PIDS_ID_EUSER, [FIELD_START] = PIDS_TICS_BEGAN, [FIELD_TTY] = PIDS_TTY_NAME,
+	[FIELD_FLAGS] = PIDS_FLAGS,
 };
+
+/* include/linux/sched.h, PF_KTHREAD: proc(5) shows it among the flags. */
+static const unsigned long kernel_thread_flag = 0x00200000;
 
 /* PIDS_VAL() has four arguments in procps 4.0.2 and three from 4.0.5 on; this works with both. */
 #define VALUE(stack, field, type) ((stack)->head[field].result.type)
@@ -109,8 +122,10 @@ static void read_supervisor(const struct proc_root *root, struct process *proces
 {
 	auto_free char *cgroups = read_file(root, process->pid, "cgroup", MOST_STATUS, NULL);
 
+	auto_free char *own = proc_read(root->fd, "self/cgroup", MOST_STATUS, NULL);
+
 	if (cgroups)
-		supervisor_read(cgroups, &process->supervisor);
+		supervisor_read(cgroups, own, &process->supervisor);
 }
 
 /* Its parents, from the nearest on. Each may end while we look: then the chain ends there. */
@@ -142,6 +157,7 @@ static void take_facts(const struct proc_root *root, const struct pids_stack *fa
 
 	process->known = true;
 	process->ppid = VALUE(facts, FIELD_PPID, s_int);
+	process->kernel_thread = VALUE(facts, FIELD_FLAGS, ul_int) & kernel_thread_flag;
 	process->uid = VALUE(facts, FIELD_UID, u_int);
 	process->user = memory_copy_text(VALUE(facts, FIELD_USER, str));
 	process->start_ticks = VALUE(facts, FIELD_START, ull_int);

@@ -29,6 +29,7 @@ struct process {
 	bool known;	      /* false: gone, or in another PID namespace; only the PID is known */
 	uint64_t start_ticks; /* clock ticks since boot; with the PID, its identity */
 	pid_t ppid;
+	bool kernel_thread;
 	uid_t uid;	/* effective, as this user namespace sees it */
 	char *user;	/* its name */
 	char *name;	/* comm: exact bytes, at most 15 */

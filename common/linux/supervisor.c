@@ -103,7 +103,7 @@ static bool is_engine(struct part part)
 }
 
 /* Reads one path from the outside in; true when it names a supervisor. */
-static bool read_path(const char *cursor, struct supervisor *supervisor)
+static bool read_path(const char *cursor, const char *own, struct supervisor *supervisor)
 {
 	struct part part = { "", 0 }, before = { "", 0 }, manager = { NULL, 0 };
 	bool in_user_slice = false, in_kubernetes = false;
@@ -115,6 +115,10 @@ static bool read_path(const char *cursor, struct supervisor *supervisor)
 				 (is_part(part, "kubepods") || is_part(part, "kubepods.slice")));
 		supervisor->kind =
 			container_of(before, part, in_user_slice, in_kubernetes, supervisor->id);
+		if (supervisor->kind != SUPERVISOR_NONE && own && strstr(own, supervisor->id)) {
+			*supervisor = (struct supervisor){ 0 };
+			continue;
+		}
 		if (supervisor->kind != SUPERVISOR_NONE)
 			return true;
 		if (!ends_with(part, ".service") || is_engine(part))
@@ -133,7 +137,7 @@ static bool read_path(const char *cursor, struct supervisor *supervisor)
 	return false;
 }
 
-void supervisor_read(const char *cgroups, struct supervisor *supervisor)
+void supervisor_read(const char *cgroups, const char *own, struct supervisor *supervisor)
 {
 	*supervisor = (struct supervisor){ 0 };
 	while (*cgroups) {
@@ -144,7 +148,7 @@ void supervisor_read(const char *cgroups, struct supervisor *supervisor)
 			first ? memchr(first + 1, ':', length - (size_t)(first + 1 - cgroups))
 			      : NULL;
 
-		if (second && read_path(second + 1, supervisor))
+		if (second && read_path(second + 1, own, supervisor))
 			return;
 		cgroups += length + (cgroups[length] == '\n');
 	}

@@ -34,7 +34,10 @@ struct supervisor {
 /* "systemd", "docker", "podman", "kubernetes"; NULL for none. */
 const char *supervisor_kind_name(enum supervisor_kind kind);
 
-/* Reads the whole text of /proc/PID/cgroup. */
-void supervisor_read(const char *cgroups, struct supervisor *supervisor);
+/*
+ * Reads the whole text of /proc/PID/cgroup. Containers that stand in `own`, the caller's text, do not count: whoever
+ * is inside sees through them. NULL for nowhere.
+ */
+void supervisor_read(const char *cgroups, const char *own, struct supervisor *supervisor);
 
 #endif

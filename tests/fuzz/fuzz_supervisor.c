@@ -31,7 +31,7 @@ static void check_spoof(const char *text)
 	CHECK(path);
 	(void)sprintf(path, "0::/user.slice/user-1000.slice/%s", text);
 	path[strcspn(path, "\n")] = '\0';
-	supervisor_read(path, &supervisor);
+	supervisor_read(path, NULL, &supervisor);
 	CHECK(supervisor.kind != SUPERVISOR_DOCKER);
 	free(path);
 }
@@ -41,7 +41,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	char *text = fuzz_string(data, size);
 	struct supervisor supervisor;
 
-	supervisor_read(text, &supervisor);
+	supervisor_read(text, NULL, &supervisor);
 	check(text, &supervisor);
 	check_spoof(text);
 	free(text);

@@ -15,7 +15,7 @@ static void assert_read(const char *cgroups, enum supervisor_kind kind, const ch
 	struct supervisor supervisor;
 
 	memset(&supervisor, 0x55, sizeof supervisor);
-	supervisor_read(cgroups, &supervisor);
+	supervisor_read(cgroups, NULL, &supervisor);
 	if (supervisor.kind != kind || strcmp(supervisor.name, name) != 0 ||
 	    strcmp(supervisor.id, id) != 0)
 		fail_msg("%s: kind %d name \"%s\" id \"%s\"", cgroups, supervisor.kind,
@@ -212,7 +212,7 @@ static void a_very_long_unit_name_is_cut(void **state)
 	(void)state;
 	memset(line + 4, 'a', 900);
 	memcpy(line + 904, ".service\n", 10);
-	supervisor_read(line, &supervisor);
+	supervisor_read(line, NULL, &supervisor);
 	assert_int_equal(supervisor.kind, SUPERVISOR_SYSTEMD);
 	assert_int_equal(strlen(supervisor.name), sizeof supervisor.name - 1);
 }
