@@ -128,7 +128,7 @@ static void put_supervisor(json *object, const struct supervisor *supervisor)
 	json_put_text(value, "kind", supervisor_kind_name(supervisor->kind));
 	json_put_text(value, "name", *supervisor->name ? supervisor->name : NULL);
 	json_put_text(value, "id", *supervisor->id ? supervisor->id : NULL);
-	json_put_null(value, "restart");
+	json_put_text(value, "restart", *supervisor->restart ? supervisor->restart : NULL);
 }
 
 /* Who it is; of a process known only by its lock, nulls. */

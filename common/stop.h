@@ -78,6 +78,7 @@ struct stop_group {
 	struct container container; /* of docker and podman */
 	struct unit unit;	    /* of systemd */
 	struct command command;	    /* its stop, under way */
+	double started;		    /* clock_now() at its stop */
 	bool failed;		    /* it could not be stopped */
 	bool killed;		    /* its stop ended in SIGKILL */
 };

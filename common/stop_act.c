@@ -163,16 +163,33 @@ static void sleep_until_change(const struct stop *stop, double until)
 			watched[count++] =
 				(struct pollfd){ .fd = stop->subjects.items[i].handle.pidfd,
 						 .events = POLLIN };
+	for (size_t g = 0; g < stop->groups.count; g++)
+		if (stop->groups.items[g].command.pid != 0)
+			watched[count++] =
+				(struct pollfd){ .fd = stop->groups.items[g].command.pidfd,
+						 .events = POLLIN };
 	if (left > 0)
 		(void)poll(watched, count, poll_milliseconds(left));
 }
 
-static size_t count_pending(const struct stop *stop)
+/* Its supervisor's stop has failed: there is nothing to wait for. */
+static bool is_hopeless(struct stop *stop, const struct stop_subject *subject)
+{
+	if (subject->way != WAY_GROUP || stop->groups.items[subject->group].command.pidfd < 0)
+		return false;
+
+	struct command *command = &stop->groups.items[subject->group].command;
+
+	return command_ended(command) && command->status != 0;
+}
+
+static size_t count_pending(struct stop *stop)
 {
 	size_t pending = 0;
 
 	for (size_t i = 0; i < stop->subjects.count; i++)
-		pending += is_pending(&stop->subjects.items[i]);
+		pending += is_pending(&stop->subjects.items[i]) &&
+			   !is_hopeless(stop, &stop->subjects.items[i]);
 	return pending;
 }
 
@@ -237,24 +254,27 @@ static void name_survivors(struct stop *stop, const struct proc_root *root)
 
 bool stop_act(struct stop *stop, const struct proc_root *root, struct error *err)
 {
-	const double deadline = clock_now() + stop->options.grace_seconds;
-	bool groups = false;
+	bool engines = false; /* they end in their own kill, after the grace */
 
 	for (size_t i = 0; i < stop->subjects.count; i++) {
 		struct stop_subject *subject = &stop->subjects.items[i];
 
 		if (subject->reason == STOP_CHOSEN && !take_hold(stop, root, subject, err))
 			return false;
-		groups = groups || (subject->reason == STOP_CHOSEN && subject->way == WAY_GROUP);
+		engines = engines || (subject->reason == STOP_CHOSEN && subject->way == WAY_GROUP &&
+				      stop->groups.items[subject->group].supervisor.kind !=
+					      SUPERVISOR_SYSTEMD);
 	}
 	if (!stop_groups_start(stop, root, err))
 		return false;
-	wait_for_ends(stop, root, deadline);
+	/* The grace begins when all who are signalled first have been. */
+	look_around(stop, root, clock_now());
+	wait_for_ends(stop, root, clock_now() + stop->options.grace_seconds);
 	if (count_pending(stop) > 0 && stop->options.force) {
 		kill_the_rest(stop);
 		stop_groups_kill(stop);
 	}
-	if (count_pending(stop) > 0 && (stop->options.force || groups))
+	if (count_pending(stop) > 0 && (stop->options.force || engines))
 		wait_for_ends(stop, root, clock_now() + kill_patience);
 	stop_groups_finish(stop, clock_now() + kill_patience);
 	look_around(stop, root, clock_now());

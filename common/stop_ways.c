@@ -68,10 +68,12 @@ static bool same_supervisor(const struct supervisor *a, const struct supervisor 
 
 static bool ask(struct stop_group *group, struct error *err)
 {
+	const double patience = 10;
+
 	if (group->supervisor.kind == SUPERVISOR_SYSTEMD)
-		return unit_show(&group->supervisor, &group->unit, err);
-	return container_inspect(group->supervisor.kind, group->supervisor.id, &group->container,
-				 err);
+		return unit_show(&group->supervisor, patience, &group->unit, err);
+	return container_inspect(group->supervisor.kind, group->supervisor.id, patience,
+				 &group->container, err);
 }
 
 /* The index of the group of this supervisor, asked about and added if it is new. */
@@ -143,8 +145,11 @@ static bool find_way(struct stop *stop, const struct proc_root *root, struct sto
 	return true;
 }
 
+/* Takes over `hint`; NULL is none. */
 static void add_hint(struct stop *stop, char *hint)
 {
+	if (!hint)
+		return;
 	for (size_t i = 0; i < stop->restart_hints.count; i++)
 		if (strcmp(stop->restart_hints.items[i], hint) == 0) {
 			free(hint);
@@ -188,6 +193,43 @@ static void note_restart(struct stop *stop, const struct stop_subject *subject, 
 			 : container_start_command(group->supervisor.kind, &group->container));
 }
 
+/* Somebody in the same container or unit who must not be stopped; NULL when there is nobody. */
+static const struct stop_subject *spared_beside(const struct stop *stop, size_t group)
+{
+	for (size_t i = 0; i < stop->subjects.count; i++) {
+		const struct stop_subject *subject = &stop->subjects.items[i];
+		const struct holder *holder = survey_find(&stop->survey, subject->pid);
+
+		if (subject->reason != STOP_CHOSEN && subject->reason != LEFT_BYSTANDER && holder &&
+		    holder->process.start_ticks == subject->start_ticks &&
+		    same_supervisor(&holder->process.supervisor,
+				    &stop->groups.items[group].supervisor))
+			return subject;
+	}
+	return NULL;
+}
+
+/* A container or unit ends as a whole: so it stays when one in it is to stay. */
+static void spare_groups(struct stop *stop)
+{
+	for (size_t i = 0; i < stop->subjects.count; i++) {
+		struct stop_subject *subject = &stop->subjects.items[i];
+		const struct stop_subject *other =
+			subject->reason == STOP_CHOSEN && subject->way == WAY_GROUP
+				? spared_beside(stop, subject->group)
+				: NULL;
+
+		if (!other)
+			continue;
+		stop_audit(stop, "%d: cannot be stopped without %d, which is in the same %s",
+			   subject->pid, other->pid,
+			   stop->groups.items[subject->group].supervisor.kind == SUPERVISOR_SYSTEMD
+				   ? "unit"
+				   : "container");
+		subject->reason = LEFT_PROTECTED;
+	}
+}
+
 bool stop_find_ways(struct stop *stop, const struct proc_root *root, struct error *err)
 {
 	struct process self = { .pid = root->self };
@@ -206,7 +248,14 @@ bool stop_find_ways(struct stop *stop, const struct proc_root *root, struct erro
 			continue;
 		if (!find_way(stop, root, subject, holder, &own, err))
 			return false;
-		note_restart(stop, subject, i, holder);
+	}
+	spare_groups(stop);
+	for (size_t i = 0; i < stop->subjects.count; i++) {
+		const struct stop_subject *subject = &stop->subjects.items[i];
+		const struct holder *holder = survey_find(&stop->survey, subject->pid);
+
+		if (subject->reason == STOP_CHOSEN && holder)
+			note_restart(stop, subject, i, holder);
 	}
 	return true;
 }

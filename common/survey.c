@@ -279,6 +279,8 @@ static bool look_twice(struct survey *survey, const struct proc_root *root,
 	privileges_lower();
 	if (!found)
 		return false;
+	if (options->sample_seconds > 0)
+		holders_ask_supervisors(survey);
 	if (survey->holders.count > 0)
 		clock_sleep_until(second_look - ahead);
 	if (!target_open(&second, root, path, err))

@@ -29,6 +29,12 @@ bool holders_identify(struct survey *survey, const struct proc_root *root, size_
 		      struct error *err);
 
 /*
+ * Asks engines and systemd, where their programs are installed and answer at once, for the names of containers and for
+ * restart policies. Takes some time: done while the second sample is waited for.
+ */
+void holders_ask_supervisors(struct survey *survey);
+
+/*
  * The second look, at the holders from index `from` on: what they have open and locked now, and what they do.
  * Forgets those that have let go, or that are not the process any more that was identified; returns how many.
  */

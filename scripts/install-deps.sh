@@ -23,7 +23,8 @@ declare -A packages=(
 	[demo]="python3 sqlite3 procps"
 	[test]="git clang clang-format libclang-rt-dev llvm cppcheck shellcheck codespell mandoc
 		bats jq libcmocka-dev valgrind strace lsof psmisc procps tmux python3 sqlite3
-		util-linux mount e2fsprogs btrfs-progs docker.io"
+		util-linux mount e2fsprogs btrfs-progs bindfs
+		docker.io docker-compose podman systemd"
 )
 
 say() { printf 'install-deps: %s\n' "$*"; }

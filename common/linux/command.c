@@ -73,14 +73,14 @@ static void release_environment(struct environment *environment)
 
 /* In the child: nothing here may allocate or return. */
 __attribute__((noreturn)) static void become(const char *path, const char *const *arguments,
-					     char *const *environment, int output)
+					     char *const *environment, int output, int errors)
 {
 	const struct rlimit most = { COMMAND_MOST_OUTPUT, COMMAND_MOST_OUTPUT };
 	const int nothing = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	sigset_t none;
 
 	if (nothing < 0 || dup2(nothing, STDIN_FILENO) < 0 || dup2(output, STDOUT_FILENO) < 0 ||
-	    dup2(output, STDERR_FILENO) < 0 || setpgid(0, 0) != 0 || sigemptyset(&none) != 0 ||
+	    dup2(errors, STDERR_FILENO) < 0 || setpgid(0, 0) != 0 || sigemptyset(&none) != 0 ||
 	    sigprocmask(SIG_SETMASK, &none, NULL) != 0 || setrlimit(RLIMIT_FSIZE, &most) != 0)
 		_exit(NOT_RUN);
 	(void)signal(SIGPIPE, SIG_DFL);
@@ -103,11 +103,12 @@ bool command_start(struct command *command, const char *const *arguments, struct
 		return fail(err, STATUS_TROUBLE, "%s: not installed", arguments[0]);
 	fill_environment(&environment);
 	command->output = memfd_create("output", MFD_CLOEXEC);
-	if (command->output < 0)
+	command->errors = memfd_create("errors", MFD_CLOEXEC);
+	if (command->output < 0 || command->errors < 0)
 		return fail_errno(err, STATUS_TROUBLE, "%s: no room for its output", arguments[0]);
 	command->pid = fork();
 	if (command->pid == 0)
-		become(path, arguments, environment.items, command->output);
+		become(path, arguments, environment.items, command->output, command->errors);
 	if (command->pid < 0) {
 		command->pid = 0;
 		return fail_errno(err, STATUS_TROUBLE, "%s: cannot start", arguments[0]);
@@ -158,19 +159,30 @@ bool command_finish(struct command *command, double deadline, struct error *err)
 	return in_time || fail(err, STATUS_TROUBLE, "%s: did not answer in time", command->name);
 }
 
-char *command_output(const struct command *command, size_t *length)
+static char *read_all(int fd, size_t *length)
 {
 	char *bytes = memory_allocate(COMMAND_MOST_OUTPUT + 1, 1);
 	ssize_t got = 0;
 	size_t filled = 0;
 
 	while (filled < COMMAND_MOST_OUTPUT &&
-	       (got = pread(command->output, bytes + filled, COMMAND_MOST_OUTPUT - filled,
-			    (off_t)filled)) > 0)
+	       (got = pread(fd, bytes + filled, COMMAND_MOST_OUTPUT - filled, (off_t)filled)) > 0)
 		filled += (size_t)got;
 	if (length)
 		*length = filled;
 	return bytes;
+}
+
+char *command_output(const struct command *command, size_t *length)
+{
+	return read_all(command->output, length);
+}
+
+bool command_ended(struct command *command)
+{
+	if (command->pid != 0 && ended_until(command, 0))
+		collect(command);
+	return command->pid == 0;
 }
 
 void command_release(struct command *command)
@@ -180,6 +192,7 @@ void command_release(struct command *command)
 	(void)command_finish(command, 0, &ignored);
 	scope_close(&command->pidfd);
 	scope_close(&command->output);
+	scope_close(&command->errors);
 	*command = (struct command)COMMAND_NONE;
 }
 
@@ -206,9 +219,10 @@ static char *last_line(const char *output)
 
 char *command_last_line(const struct command *command)
 {
-	auto_free char *printed = command_output(command, NULL);
+	auto_free char *errors = read_all(command->errors, NULL);
+	auto_free char *printed = read_all(command->output, NULL);
 
-	return last_line(printed);
+	return last_line(*errors ? errors : printed);
 }
 
 bool command_run(const char *const *arguments, double seconds, char **output, struct error *err)

@@ -19,13 +19,14 @@ struct command {
 	const char *name; /* the first argument, for messages; owned by the caller */
 	pid_t pid;	  /* 0: not running */
 	int pidfd;	  /* readable (poll) when it has ended */
-	int output;	  /* a file in memory with both its outputs */
+	int output;	  /* a file in memory with its standard output */
+	int errors;	  /* the same for its standard error */
 	int status;	  /* exit status, or 128 + signal; once it was collected */
 };
 
-#define COMMAND_NONE                      \
-	{                                 \
-		.pidfd = -1, .output = -1 \
+#define COMMAND_NONE                                    \
+	{                                               \
+		.pidfd = -1, .output = -1, .errors = -1 \
 	}
 
 /*
@@ -41,11 +42,14 @@ bool command_start(struct command *command, const char *const *arguments, struct
  */
 bool command_finish(struct command *command, double deadline, struct error *err);
 
-/* What it printed; free() it. NUL-terminated; "" when nothing. */
+/* What it printed on standard output; free() it. NUL-terminated; "" when nothing. */
 char *command_output(const struct command *command, size_t *length)
 	__attribute__((returns_nonnull, warn_unused_result));
 
-/* The last line that it printed, printable; free() it. */
+/* Whether it has ended; then command->status is set. Does not wait. */
+bool command_ended(struct command *command);
+
+/* The last line that it printed, on standard error if there was any, printable; free() it. */
 char *command_last_line(const struct command *command) __attribute__((returns_nonnull));
 
 /* Releases it; ends it first if it is still running. */

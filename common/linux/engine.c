@@ -3,6 +3,7 @@
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "common/base/json.h"
 #include "common/base/memory.h"
@@ -21,6 +22,7 @@ void container_release(struct container *container)
 {
 	free(container->name);
 	free(container->restart);
+	free(container->stop_signal);
 	free(container->project);
 	free(container->service);
 	free(container->folder);
@@ -43,6 +45,8 @@ static bool read_container(const struct json_t *document, struct container *cont
 	const char *name = json_get_text(one, "Name");
 	const char *restart =
 		json_get_text(json_get(json_get(one, "HostConfig"), "RestartPolicy"), "Name");
+	const char *signal = json_get_text(config, "StopSignal");
+	const char *status = json_get_text(state, "Status");
 	int64_t pid = 0, code = 0;
 
 	if (!name || !state || !json_get_number(state, "Pid", &pid) || pid < 0 || pid > INT_MAX)
@@ -54,6 +58,9 @@ static bool read_container(const struct json_t *document, struct container *cont
 		.pid = (pid_t)pid,
 		.running = json_get_bool(state, "Running"),
 		.paused = json_get_bool(state, "Paused"),
+		.stopping = status && strcmp(status, "stopping") == 0,
+		.removed = json_get_bool(json_get(one, "HostConfig"), "AutoRemove"),
+		.stop_signal = memory_copy_text(signal ? signal : ""),
 		.exit_code = (int)(code & 0xff),
 		.project = label(labels, "project"),
 		.service = label(labels, "service"),
@@ -63,13 +70,13 @@ static bool read_container(const struct json_t *document, struct container *cont
 	return true;
 }
 
-bool container_inspect(enum supervisor_kind kind, const char *id, struct container *container,
-		       struct error *err)
+bool container_inspect(enum supervisor_kind kind, const char *id, double patience,
+		       struct container *container, struct error *err)
 {
 	const char *const arguments[] = { engine_program(kind), "container", "inspect", id, NULL };
 	auto_free char *printed = NULL;
 
-	if (!command_run(arguments, patience_seconds, &printed, err))
+	if (!command_run(arguments, patience, &printed, err))
 		return false;
 
 	struct json_t *document = json_parse(printed, strlen(printed), err);
@@ -89,32 +96,65 @@ bool container_unpause(enum supervisor_kind kind, const char *id, struct error *
 	return command_run(arguments, patience_seconds, NULL, err);
 }
 
+bool container_interrupt(enum supervisor_kind kind, const char *id, struct error *err)
+{
+	const char *const arguments[] = { engine_program(kind), "kill", "--signal=SIGINT", id,
+					  NULL };
+
+	return command_run(arguments, patience_seconds, NULL, err);
+}
+
+/*
+ * Appends " -f FILE" for each of compose's files as they are seen from `folder`; they stand in one label, separated by
+ * commas. A relative one is relative to where compose was called, which nobody knows: false when it is not found.
+ */
+static bool append_compose_files(struct text *text, const char *folder, const char *files)
+{
+	while (*files) {
+		const size_t length = strcspn(files, ",");
+		auto_free char *file = memory_copy(files, length);
+		const char *base = strrchr(file, '/') ? strrchr(file, '/') + 1 : file;
+		auto_free char *there = memory_format("%s/%s", folder, file);
+		auto_free char *beside = memory_format("%s/%s", folder, base);
+
+		if (*file != '/' && access(there, R_OK) != 0 && access(beside, R_OK) != 0)
+			return false;
+		text_append(text, " -f ");
+		text_append_shell_word(text,
+				       *file == '/' || access(there, R_OK) == 0 ? file : base);
+		files += length + (files[length] == ',');
+	}
+	return true;
+}
+
+static char *compose_command(const struct container *container)
+{
+	auto_text text = { 0 };
+
+	if (!container->service || !container->files || !container->folder)
+		return NULL;
+	text_append(&text, "cd ");
+	text_append_shell_word(&text, container->folder);
+	text_append(&text, " && docker-compose");
+	if (container->project) {
+		text_append(&text, " -p ");
+		text_append_shell_word(&text, container->project);
+	}
+	if (!append_compose_files(&text, container->folder, container->files))
+		return NULL;
+	text_append(&text, " up -d ");
+	text_append_shell_word(&text, container->service);
+	return text_take(&text);
+}
+
 char *container_start_command(enum supervisor_kind kind, const struct container *container)
 {
 	struct text text = { 0 };
+	char *compose = compose_command(container);
 
-	if (container->service && container->files && container->folder) {
-		text_append(&text, "cd ");
-		text_append_shell_word(&text, container->folder);
-		text_append(&text, " && docker-compose");
-		if (container->project) {
-			text_append(&text, " -p ");
-			text_append_shell_word(&text, container->project);
-		}
-		/* Several files stand in one label, separated by commas. */
-		for (const char *file = container->files; *file;) {
-			const size_t length = strcspn(file, ",");
-			auto_free char *one = memory_copy(file, length);
-
-			text_append(&text, " -f ");
-			text_append_shell_word(&text, one);
-			file += length + (file[length] == ',');
-		}
-		text_append(&text, " up -d ");
-		text_append_shell_word(&text, container->service);
-	} else {
-		text_append(&text, "%s start ", engine_program(kind));
-		text_append_shell_word(&text, container->name);
-	}
+	if (compose || container->removed)
+		return compose;
+	text_append(&text, "%s start ", engine_program(kind));
+	text_append_shell_word(&text, container->name);
 	return text_take(&text);
 }

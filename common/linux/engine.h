@@ -16,7 +16,10 @@ struct container {
 	char *restart; /* restart policy: "no", "always", "unless-stopped", "on-failure" */
 	pid_t pid;     /* of its PID 1, as this machine numbers it; 0 when it does not run */
 	bool running, paused;
-	int exit_code;				  /* of its last end */
+	bool stopping;	   /* its engine is waiting for it to end (podman says so) */
+	bool removed;	   /* it is removed when it ends (--rm) */
+	char *stop_signal; /* that its engine sends; "" is the engine's own, SIGTERM */
+	int exit_code;	   /* of its last end */
 	char *project, *service, *folder, *files; /* docker-compose's labels; NULL without them */
 };
 
@@ -24,16 +27,19 @@ struct container {
 const char *engine_program(enum supervisor_kind kind);
 
 /*
- * Asks about one container. Fails when the engine cannot be reached, does not answer within some seconds, or does
- * not know it.
+ * Asks about one container. Fails when the engine cannot be reached, does not answer within `patience` seconds, or
+ * does not know it.
  */
-bool container_inspect(enum supervisor_kind kind, const char *id, struct container *container,
-		       struct error *err);
+bool container_inspect(enum supervisor_kind kind, const char *id, double patience,
+		       struct container *container, struct error *err);
 void container_release(struct container *container);
 
 bool container_unpause(enum supervisor_kind kind, const char *id, struct error *err);
 
-/* The command that starts it again, for a shell; free() it. */
+/* Sends SIGINT to its PID 1 through the engine, which then takes its end for wanted. */
+bool container_interrupt(enum supervisor_kind kind, const char *id, struct error *err);
+
+/* The command that starts it again, for a shell; free() it. NULL when there is none (--rm). */
 char *container_start_command(enum supervisor_kind kind, const struct container *container);
 
 #endif

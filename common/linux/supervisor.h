@@ -28,6 +28,8 @@ enum supervisor_kind {
 struct supervisor {
 	enum supervisor_kind kind;
 	char name[256]; /* systemd: the unit; else "" (only the engine knows the name) */
+	char restart
+		[32]; /* when it starts it again: "always", "no"; "" unless the supervisor was asked */
 	char id[128]; /* containers: 64 hex digits; a user's unit: the manager "user@1000.service"; else "" */
 };
 

@@ -11,8 +11,6 @@
 #include "common/base/text.h"
 #include "common/linux/command.h"
 
-static const double patience_seconds = 10;
-
 void unit_release(struct unit *unit)
 {
 	free(unit->restart);
@@ -63,7 +61,24 @@ static char *value_of(const char *answer, const char *key)
 	return memory_copy("", 0);
 }
 
-bool unit_show(const struct supervisor *supervisor, struct unit *unit, struct error *err)
+bool unit_stop_timed_out(const struct supervisor *supervisor, double patience)
+{
+	const char *arguments[UNIT_MOST_WORDS];
+	char buffer[64];
+	struct error ignored = { 0 };
+	auto_free char *answer = NULL;
+
+	unit_command(supervisor, "show", buffer, arguments);
+	if (!command_run(arguments, patience, &answer, &ignored))
+		return false;
+
+	auto_free char *result = value_of(answer, "Result");
+
+	return strcmp(result, "timeout") == 0;
+}
+
+bool unit_show(const struct supervisor *supervisor, double patience, struct unit *unit,
+	       struct error *err)
 {
 	const char *arguments[UNIT_MOST_WORDS];
 	char buffer[64];
@@ -71,25 +86,25 @@ bool unit_show(const struct supervisor *supervisor, struct unit *unit, struct er
 	auto_free char *answer = NULL;
 
 	unit_command(supervisor, "show", buffer, arguments);
-	if (!command_run(arguments, patience_seconds, &answer, err))
+	if (!command_run(arguments, patience, &answer, err))
 		return false;
 
 	auto_free char *main_pid = value_of(answer, "MainPID");
 	auto_free char *kill_mode = value_of(answer, "KillMode");
-	auto_free char *result = value_of(answer, "Result");
-	auto_free char *load = value_of(answer, "LoadState");
+	auto_free char *active = value_of(answer, "ActiveState");
 
-	if (strcmp(load, "loaded") != 0)
-		return fail(err, STATUS_TROUBLE, "systemctl does not know the unit %s",
-			    supervisor->name);
 	(void)parse_whole(main_pid, INT32_MAX, &pid);
+	/* A unit that runs may be masked, or its file be gone: it is stopped all the same. */
+	if (pid == 0 &&
+	    (*active == '\0' || strcmp(active, "inactive") == 0 || strcmp(active, "failed") == 0))
+		return fail(err, STATUS_TROUBLE, "systemctl does not know the unit %s as running",
+			    supervisor->name);
 	*unit = (struct unit){
 		.main_pid = (pid_t)pid,
 		.kills_all =
 			strcmp(kill_mode, "control-group") == 0 || strcmp(kill_mode, "mixed") == 0,
 		.restart = value_of(answer, "Restart"),
 		.triggered_by = value_of(answer, "TriggeredBy"),
-		.timed_out = strcmp(result, "timeout") == 0,
 	};
 	return true;
 }

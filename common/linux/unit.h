@@ -13,7 +13,6 @@ struct unit {
 	bool kills_all; /* stopping it ends all its processes (KillMode=control-group or mixed) */
 	char *restart;	/* Restart=: "no", "always", "on-failure" */
 	char *triggered_by; /* other units that would start it again; "" when none */
-	bool timed_out;	    /* its last stop ended in systemd's own SIGKILL */
 };
 
 /* The most words before a unit's name in a systemctl command line. */
@@ -26,7 +25,11 @@ enum { UNIT_MOST_WORDS = 8 };
 void unit_command(const struct supervisor *unit, const char *verb, char buffer[64],
 		  const char *arguments[UNIT_MOST_WORDS]);
 
-bool unit_show(const struct supervisor *supervisor, struct unit *unit, struct error *err);
+/* Asks for at most `patience` seconds; fails too when the unit does not run. */
+bool unit_show(const struct supervisor *supervisor, double patience, struct unit *unit,
+	       struct error *err);
+/* Whether its last stop ended in systemd's own SIGKILL. */
+bool unit_stop_timed_out(const struct supervisor *supervisor, double patience);
 void unit_release(struct unit *unit);
 
 /* The command that starts it again, for a shell; free() it. */

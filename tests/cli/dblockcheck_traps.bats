@@ -137,8 +137,9 @@ teardown() {
 	local storm=$!
 
 	for _ in {1..40}; do
-		survey "$database" --sample=0
-		exit_status_is 0
+		run --separate-stderr dblockcheck --json --sample=0 "$database"
+		# On a slow machine it is replaced under each look: then that is what is said.
+		((status == 0)) || [[ $status == 3 && $stderr == *'is being replaced all the time' ]]
 	done
 	stop_going_on
 	wait "$storm"

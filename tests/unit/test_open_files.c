@@ -273,11 +273,16 @@ static void *stay_in_thread(void *argument)
 
 static void leave_a_thread_behind(const struct child_side *side, void *path)
 {
-	const struct thread_task task = { side, path, false };
+	/* Of this function nothing is left when the thread looks. */
+	static struct child_side own_side;
+	static struct thread_task task;
+
+	own_side = *side;
+	task = (struct thread_task){ &own_side, path, false };
+
 	pthread_t thread;
 
-	if (open(path, O_RDWR) < 0 ||
-	    pthread_create(&thread, NULL, stay_in_thread, (void *)(uintptr_t)&task) != 0)
+	if (open(path, O_RDWR) < 0 || pthread_create(&thread, NULL, stay_in_thread, &task) != 0)
 		_exit(71);
 	pthread_exit(NULL);
 }
@@ -317,10 +322,10 @@ static void a_process_whose_leader_has_exited_is_found_by_its_thread(void **stat
 
 static void open_in_a_thread_of_its_own(const struct child_side *side, void *path)
 {
-	const struct thread_task task = { side, path, true };
+	struct thread_task task = { side, path, true };
 	pthread_t thread;
 
-	if (pthread_create(&thread, NULL, stay_in_thread, (void *)(uintptr_t)&task) != 0)
+	if (pthread_create(&thread, NULL, stay_in_thread, &task) != 0)
 		_exit(71);
 	(void)pthread_join(thread, NULL);
 }
@@ -342,11 +347,16 @@ static void a_thread_with_descriptors_of_its_own_is_found_by_the_deep_look(void 
 
 static void open_beside_a_thread(const struct child_side *side, void *path)
 {
-	const struct thread_task task = { side, path, false };
+	/* Of this function nothing is left when the thread looks. */
+	static struct child_side own_side;
+	static struct thread_task task;
+
+	own_side = *side;
+	task = (struct thread_task){ &own_side, path, false };
+
 	pthread_t thread;
 
-	if (open(path, O_RDWR) < 0 ||
-	    pthread_create(&thread, NULL, stay_in_thread, (void *)(uintptr_t)&task) != 0)
+	if (open(path, O_RDWR) < 0 || pthread_create(&thread, NULL, stay_in_thread, &task) != 0)
 		_exit(71);
 	(void)pthread_join(thread, NULL);
 }
