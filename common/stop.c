@@ -45,6 +45,7 @@ static void release_subjects(struct stop *stop)
 		process_handle_close(&subject->handle);
 		free(subject->command);
 		free(subject->how);
+		free(subject->hint);
 	}
 	free(stop->subjects.items);
 }
@@ -151,13 +152,14 @@ static bool is_in_the_way(enum stop_reason reason)
 
 enum status stop_status(const struct stop *stop)
 {
-	bool held = stop->returned.count > 0 || stop->hidden;
+	bool held = stop->returned.count > 0 || stop->hidden || stop->written;
 	bool narrowed = false;
 
 	if (stop->trouble.status != STATUS_OK)
 		return stop->trouble.status;
 	for (size_t i = 0; i < stop->subjects.count; i++) {
-		held = held || is_in_the_way(stop->subjects.items[i].reason);
+		held = held || stop->subjects.items[i].unasked ||
+		       is_in_the_way(stop->subjects.items[i].reason);
 		narrowed = narrowed || stop->subjects.items[i].reason == LEFT_NOT_MATCHED ||
 			   stop->subjects.items[i].reason == LEFT_NOT_BLOCKING;
 	}
@@ -165,8 +167,8 @@ enum status stop_status(const struct stop *stop)
 		return STATUS_NO;
 	if (stop->uncertain)
 		return STATUS_UNKNOWN;
-	/* Who was not asked for may go on. From a pipe everybody was: others came since, or were left out. */
-	return stop->released || (narrowed && !stop->options.entries) ? STATUS_OK : STATUS_NO;
+	/* Who was not asked for may go on. */
+	return stop->released || narrowed ? STATUS_OK : STATUS_NO;
 }
 
 char *stop_signal_name(int signal)
@@ -176,17 +178,24 @@ char *stop_signal_name(int signal)
 	return name ? memory_format("SIG%s", name) : memory_format("signal %d", signal);
 }
 
+/* Those that stop a process, or let it go on, do not end it. */
+static bool may_end(int signal)
+{
+	return signal != SIGSTOP && signal != SIGTSTP && signal != SIGTTIN && signal != SIGTTOU &&
+	       signal != SIGCONT;
+}
+
 int stop_signal_parse(const char *name)
 {
 	uint64_t number = 0;
 
 	if (parse_whole(name, SIGRTMIN - 1, &number))
-		return (int)number;
-	if (strncmp(name, "SIG", 3) == 0)
+		return may_end((int)number) ? (int)number : 0;
+	if (strncasecmp(name, "SIG", 3) == 0)
 		name += 3;
 	for (int signal = 1; signal < SIGRTMIN; signal++)
-		if (sigabbrev_np(signal) && strcmp(sigabbrev_np(signal), name) == 0)
-			return signal;
+		if (sigabbrev_np(signal) && strcasecmp(sigabbrev_np(signal), name) == 0)
+			return may_end(signal) ? signal : 0;
 	return 0;
 }
 
@@ -206,10 +215,51 @@ void stop_audit(const struct stop *stop, const char *format, ...)
 	stop->audit(line);
 }
 
+static void clear_hints(struct stop *stop)
+{
+	for (size_t i = 0; i < stop->restart_hints.count; i++)
+		free(stop->restart_hints.items[i]);
+	stop->restart_hints.count = 0;
+}
+
+static bool has_hint(const struct stop *stop, const char *hint)
+{
+	for (size_t i = 0; i < stop->restart_hints.count; i++)
+		if (strcmp(stop->restart_hints.items[i], hint) == 0)
+			return true;
+	return false;
+}
+
+void stop_collect_hints(struct stop *stop)
+{
+	clear_hints(stop);
+	for (size_t i = 0; i < stop->subjects.count; i++) {
+		const struct stop_subject *subject = &stop->subjects.items[i];
+
+		/* What still runs must not be started a second time. */
+		if (subject->hint && subject->reason == STOP_CHOSEN &&
+		    (subject->ended || !stop->acted) && !has_hint(stop, subject->hint))
+			*memory_append(&stop->restart_hints) = memory_copy_text(subject->hint);
+	}
+}
+
 /*
- * The claim is a name in the kernel's abstract socket namespace: it goes away with its process, whatever
- * happens to that, and leaves no file that somebody could plant, steal or forget.
+ * The claim is a name in the kernel's abstract socket namespace: it goes away with its process, whatever happens to
+ * that, and leaves no file behind. Anybody may take a name there, so only one that root or this user has counts.
  */
+static bool is_ours(const struct sockaddr_un *name, socklen_t size, pid_t *pid)
+{
+	struct ucred peer = { 0 };
+	socklen_t length = sizeof peer;
+	auto_close int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+	if (fd < 0 || connect(fd, (const struct sockaddr *)name, size) != 0 ||
+	    getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &length) != 0)
+		return errno == EAGAIN; /* many are asking: then it is a real one */
+	*pid = peer.pid;
+	return peer.uid == 0 || peer.uid == geteuid();
+}
+
 int stop_claim(const struct survey *survey, struct error *err)
 {
 	struct sockaddr_un name = { .sun_family = AF_UNIX };
@@ -226,11 +276,16 @@ int stop_claim(const struct survey *survey, struct error *err)
 	const socklen_t size =
 		(socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + (size_t)length);
 
-	if (bind(fd, (const struct sockaddr *)&name, size) == 0)
+	pid_t other = 0;
+
+	if (bind(fd, (const struct sockaddr *)&name, size) == 0 && listen(fd, 8) == 0)
 		return take_descriptor(&fd);
-	if (errno == EADDRINUSE)
-		(void)fail(err, STATUS_BUSY, "another botkill is at work on this database");
-	else
+	if (errno != EADDRINUSE)
 		(void)fail_errno(err, STATUS_TROUBLE, "cannot claim the database");
+	else if (is_ours(&name, size, &other))
+		(void)fail(err, STATUS_BUSY,
+			   "another botkill (process %d) is at work on this database", other);
+	else
+		return take_descriptor(&fd);
 	return -1;
 }

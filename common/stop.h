@@ -93,10 +93,12 @@ struct stop_subject {
 	size_t group;	  /* WAY_GROUP: index into groups */
 	int signal;	  /* WAY_SIGNAL */
 	bool was_stopped; /* needs SIGCONT to handle a signal */
+	bool unasked;	  /* a user of the database that was not in the input */
 	bool signalled;
 	bool ended;
 	double started, seconds; /* when it was signalled (clock_now()); how long it took to end */
 	size_t master;		 /* index of a chosen ancestor, or its own */
+	char *hint;		 /* the command that starts it again; NULL when there is none */
 	char *how;		 /* "SIGTERM", "docker stop (killed)" */
 	struct process_handle handle;
 };
@@ -142,6 +144,8 @@ struct stop {
 	struct survey survey;	/* the last one taken */
 	struct verdict verdict; /* of it */
 	bool released;	/* nobody uses the database through SQLite any more, and that was proved */
+	bool acted;	/* it is no plan any more */
+	bool written;	/* the files changed while nobody was seen with them */
 	bool hidden;	/* somebody who cannot be seen still holds it */
 	bool uncertain; /* nobody was seen, but not everybody could be looked at */
 	struct error trouble; /* the first thing that could not be done; status 0: none */
@@ -194,6 +198,9 @@ char *stop_short_command(const char *command);
 
 /* Takes over `how`. */
 void stop_set_how(struct stop_subject *subject, char *how);
+
+/* Fills restart_hints: for a plan of all that are chosen, else of those that ended. */
+void stop_collect_hints(struct stop *stop);
 
 /* printf to stop->audit. */
 void stop_audit(const struct stop *stop, const char *format, ...)

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include "common/base/clock.h"
 #include "common/base/memory.h"
@@ -17,7 +18,7 @@
 #include "common/stop_groups.h"
 
 /* Workers get this long to end with their master before they are signalled themselves. */
-static const double worker_patience = 1.0;
+static const double most_worker_patience = 1.0;
 
 /* After a SIGKILL, and for a supervisor to report after its own limit. */
 static const double kill_patience = 5.0;
@@ -25,6 +26,39 @@ static const double kill_patience = 5.0;
 static struct process_handle *handle_of(struct stop_subject *subject)
 {
 	return &subject->handle;
+}
+
+/*
+ * The last look before a signal: one that has let go of the database by now is left. False when that could not be
+ * found out.
+ */
+static bool look_once_more(struct stop *stop, const struct proc_root *root,
+			   struct stop_subject *subject, struct error *err)
+{
+	privileges_raise();
+
+	const enum held held = survey_still_held(root, stop->path, subject->pid, err);
+
+	privileges_lower();
+	/* Alive after the look: so it was this process that was looked at. */
+	if (held == HELD_NO || !process_handle_alive(handle_of(subject)))
+		stop_leave(stop, subject, LEFT_GONE);
+	return subject->reason == LEFT_GONE || held == HELD_YES;
+}
+
+/* The same for a later signal, when something has been done already: in doubt nobody is signalled. */
+static bool may_signal(struct stop *stop, const struct proc_root *root,
+		       struct stop_subject *subject)
+{
+	struct error err = { 0 };
+
+	if (!process_handle_alive(handle_of(subject)))
+		return false;
+	if (look_once_more(stop, root, subject, &err))
+		return subject->reason == STOP_CHOSEN;
+	if (stop->trouble.status == STATUS_OK)
+		stop->trouble = err;
+	return false;
 }
 
 /*
@@ -43,15 +77,7 @@ static bool take_hold(struct stop *stop, const struct proc_root *root, struct st
 		stop_leave(stop, subject, result == HANDLE_GONE ? LEFT_GONE : LEFT_REUSED);
 		return true;
 	}
-	privileges_raise();
-
-	const bool held = survey_still_held(root, stop->path, subject->pid);
-
-	privileges_lower();
-	/* Alive after the look: so it was this process that was looked at. */
-	if (!held || !process_handle_alive(handle_of(subject)))
-		stop_leave(stop, subject, LEFT_GONE);
-	return true;
+	return look_once_more(stop, root, subject, err);
 }
 
 static void deliver(struct stop *stop, struct stop_subject *subject, int signal)
@@ -64,7 +90,7 @@ static void deliver(struct stop *stop, struct stop_subject *subject, int signal)
 	if (result == SIGNAL_SENT && subject->was_stopped)
 		(void)process_handle_signal(handle_of(subject), SIGCONT);
 	privileges_lower();
-	if (result == SIGNAL_GONE) {
+	if (result == SIGNAL_GONE && signal != SIGKILL) {
 		stop_leave(stop, subject, LEFT_GONE); /* it ended by itself, just now */
 	} else if (result == SIGNAL_NOT_ALLOWED) {
 		stop_leave(stop, subject, LEFT_NO_PERMISSION);
@@ -99,7 +125,7 @@ static bool make_able(struct stop *stop, const struct proc_root *root, struct st
 static void send_signal(struct stop *stop, const struct proc_root *root,
 			struct stop_subject *subject)
 {
-	if (!make_able(stop, root, subject))
+	if (!make_able(stop, root, subject) || !may_signal(stop, root, subject))
 		return;
 	auto_free char *command = stop_short_command(subject->command);
 
@@ -112,6 +138,13 @@ static void send_signal(struct stop *stop, const struct proc_root *root,
 static bool is_pending(const struct stop_subject *subject)
 {
 	return subject->reason == STOP_CHOSEN && !subject->ended;
+}
+
+static double worker_patience(const struct stop *stop)
+{
+	const double half = stop->options.grace_seconds / 2;
+
+	return half < most_worker_patience ? half : most_worker_patience;
 }
 
 /* Notes which have ended, and signals workers whose master has gone or has had its time. */
@@ -139,7 +172,7 @@ static void look_around(struct stop *stop, const struct proc_root *root, double 
 		if (!is_pending(subject) || subject->signalled || subject->way != WAY_SIGNAL)
 			continue;
 		if (master == subject || !is_pending(master) ||
-		    clock_now() >= started + worker_patience)
+		    clock_now() >= started + worker_patience(stop))
 			send_signal(stop, root, subject);
 	}
 }
@@ -210,7 +243,7 @@ static void wait_for_ends(struct stop *stop, const struct proc_root *root, doubl
 		if (count_pending(stop) == 0 || clock_now() >= deadline)
 			return;
 
-		const double workers = started + worker_patience;
+		const double workers = started + worker_patience(stop);
 		const bool sooner = has_waiting_worker(stop) && workers < deadline;
 
 		sleep_until_change(stop, sooner ? workers : deadline);
@@ -218,12 +251,13 @@ static void wait_for_ends(struct stop *stop, const struct proc_root *root, doubl
 }
 
 /* The last resort, only with --force: and only our own signals; supervisors have their own. */
-static void kill_the_rest(struct stop *stop)
+static void kill_the_rest(struct stop *stop, const struct proc_root *root)
 {
 	for (size_t i = 0; i < stop->subjects.count; i++) {
 		struct stop_subject *subject = &stop->subjects.items[i];
 
-		if (!is_pending(subject) || subject->way != WAY_SIGNAL)
+		if (!is_pending(subject) || subject->way != WAY_SIGNAL ||
+		    !may_signal(stop, root, subject))
 			continue;
 		stop_audit(stop, "%d: sending SIGKILL", subject->pid);
 		stop_set_how(subject, memory_copy_text("SIGKILL"));
@@ -242,6 +276,12 @@ static void name_survivors(struct stop *stop, const struct proc_root *root)
 			continue;
 
 		const struct activity now = activity_look(root, subject->pid);
+		struct error ignored = { 0 };
+
+		if (survey_still_held(root, stop->path, subject->pid, &ignored) == HELD_NO) {
+			stop_leave(stop, subject, LEFT_GONE);
+			continue;
+		}
 
 		if (freezer_holds(root, subject->pid))
 			stop_leave(stop, subject, LEFT_FROZEN);
@@ -252,7 +292,7 @@ static void name_survivors(struct stop *stop, const struct proc_root *root)
 	}
 }
 
-bool stop_act(struct stop *stop, const struct proc_root *root, struct error *err)
+static bool act(struct stop *stop, const struct proc_root *root, struct error *err)
 {
 	bool engines = false; /* they end in their own kill, after the grace */
 
@@ -265,19 +305,41 @@ bool stop_act(struct stop *stop, const struct proc_root *root, struct error *err
 				      stop->groups.items[subject->group].supervisor.kind !=
 					      SUPERVISOR_SYSTEMD);
 	}
-	if (!stop_groups_start(stop, root, err))
-		return false;
+	stop_groups_start(stop, root);
 	/* The grace begins when all who are signalled first have been. */
 	look_around(stop, root, clock_now());
 	wait_for_ends(stop, root, clock_now() + stop->options.grace_seconds);
 	if (count_pending(stop) > 0 && stop->options.force) {
-		kill_the_rest(stop);
+		kill_the_rest(stop, root);
 		stop_groups_kill(stop);
 	}
 	if (count_pending(stop) > 0 && (stop->options.force || engines))
 		wait_for_ends(stop, root, clock_now() + kill_patience);
 	stop_groups_finish(stop, clock_now() + kill_patience);
 	look_around(stop, root, clock_now());
-	name_survivors(stop, root);
 	return true;
+}
+
+/* Each holder costs a descriptor. */
+static void allow_many_descriptors(void)
+{
+	struct rlimit limit = { 0 };
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
+		limit.rlim_cur = limit.rlim_max;
+		(void)setrlimit(RLIMIT_NOFILE,
+				&limit); /* without it there is an error when they run out */
+	}
+}
+
+bool stop_act(struct stop *stop, const struct proc_root *root, struct error *err)
+{
+	allow_many_descriptors();
+	stop->acted = true;
+
+	const bool done = act(stop, root, err);
+
+	name_survivors(stop, root);
+	stop_collect_hints(stop);
+	return done;
 }

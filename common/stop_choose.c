@@ -107,7 +107,8 @@ static void name_others(struct stop *stop)
 
 		if (!holder_is_bystander(holder) && !is_subject(stop, holder->process.pid))
 			add_subject(stop, holder->process.pid, holder->process.start_ticks,
-				    holder_command(holder), LEFT_NOT_MATCHED);
+				    holder_command(holder), LEFT_NOT_MATCHED)
+				->unasked = true;
 	}
 }
 
@@ -117,6 +118,8 @@ static void choose_among_entries(struct stop *stop, const struct process *self)
 		const struct stop_entry *entry = &stop->options.entries->items[i];
 		const struct holder *holder = holder_of(stop, entry);
 
+		if (is_subject(stop, entry->pid)) /* named twice: signalled once */
+			continue;
 		if (holder)
 			add_subject(stop, entry->pid, entry->start_ticks, holder_command(holder),
 				    reason_for(stop, holder, self));

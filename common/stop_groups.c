@@ -184,8 +184,10 @@ static bool has_subjects(const struct stop *stop, size_t index)
 	return false;
 }
 
-bool stop_groups_start(struct stop *stop, const struct proc_root *root, struct error *err)
+void stop_groups_start(struct stop *stop, const struct proc_root *root)
 {
+	struct error err = { 0 };
+
 	for (size_t g = 0; g < stop->groups.count; g++) {
 		struct stop_group *group = &stop->groups.items[g];
 
@@ -201,10 +203,13 @@ bool stop_groups_start(struct stop *stop, const struct proc_root *root, struct e
 				stop->subjects.items[i].signalled = true;
 				stop->subjects.items[i].started = clock_now();
 			}
-		if (!start_group(stop, root, group, err))
-			return false;
+		if (start_group(stop, root, group, &err))
+			continue;
+		/* The others are stopped all the same: one of them is under way already, perhaps. */
+		if (stop->trouble.status == STATUS_OK)
+			stop->trouble = err;
+		leave_group(stop, g, LEFT_STILL_ALIVE);
 	}
-	return true;
 }
 
 void stop_groups_kill(struct stop *stop)

@@ -10,8 +10,11 @@
 #include "common/base/error.h"
 #include "common/stop.h"
 
-/* Starts the stop of each group that has chosen subjects; paused ones only with --force. */
-bool stop_groups_start(struct stop *stop, const struct proc_root *root, struct error *err);
+/*
+ * Starts the stop of each group that has chosen subjects; paused ones only with --force. What cannot be started is
+ * left, and noted as trouble.
+ */
+void stop_groups_start(struct stop *stop, const struct proc_root *root);
 
 /* Kills what is left of units whose stop is still under way. (Engines do that themselves.) */
 void stop_groups_kill(struct stop *stop);

@@ -81,15 +81,53 @@ static bool is_quiet(const struct survey *survey)
 	return certified && survey->hidden_locks == 0 && survey->holders.count == 0;
 }
 
+/* What shows that somebody wrote, although nobody was seen: a bot that opens the database for a moment each time. */
+struct traces {
+	uint64_t size[FILE_COUNT];
+	struct timespec changed[FILE_COUNT];
+	bool exists[FILE_COUNT];
+	uint64_t inode;
+};
+
+static struct traces traces_of(const struct survey *survey)
+{
+	struct traces traces;
+
+	memset(&traces, 0, sizeof traces); /* it is compared as a whole */
+	memcpy(traces.size, survey->size, sizeof traces.size);
+	memcpy(traces.changed, survey->changed, sizeof traces.changed);
+	memcpy(traces.exists, survey->exists, sizeof traces.exists);
+	traces.inode = survey->inode;
+	/* The -shm changes with readers too, who come and go. */
+	traces.size[FILE_SHM] = 0;
+	traces.exists[FILE_SHM] = false;
+	traces.changed[FILE_SHM] = (struct timespec){ 0 };
+	return traces;
+}
+
+static void compare_traces(struct stop *stop, const struct traces *before)
+{
+	const struct traces now = traces_of(&stop->survey);
+
+	if (memcmp(before, &now, sizeof now) != 0)
+		stop->written = true;
+}
+
 static bool watch(struct stop *stop, const struct proc_root *root, double until, struct error *err)
 {
 	double next_walk = 0;
+
+	if (!look(stop, root, false, err))
+		return false;
+
+	const struct traces before = traces_of(&stop->survey);
 
 	while (clock_now() < until && stop->returned.count == 0) {
 		const double next = clock_now() + question_pause;
 
 		if (!look(stop, root, false, err))
 			return false;
+		compare_traces(stop, &before);
 		if (!is_quiet(&stop->survey) && clock_now() >= next_walk) {
 			next_walk = clock_now() + walk_pause;
 			if (!look(stop, root, true, err))
@@ -99,6 +137,28 @@ static bool watch(struct stop *stop, const struct proc_root *root, double until,
 		clock_sleep_until(next < until ? next : until);
 	}
 	return true;
+}
+
+/* What became of those that were left, by the last survey. */
+static void update_left(struct stop *stop)
+{
+	for (size_t i = 0; i < stop->subjects.count; i++) {
+		struct stop_subject *subject = &stop->subjects.items[i];
+		const struct holder *holder = survey_find(&stop->survey, subject->pid);
+
+		if (subject->reason == LEFT_STILL_ALIVE && subject->handle.pidfd >= 0 &&
+		    !process_handle_alive(&subject->handle)) {
+			subject->reason = STOP_CHOSEN; /* a little late, but gone */
+			subject->ended = true;
+			subject->seconds = clock_now() - subject->started;
+		}
+		/* One that only read when it began, and uses the database now. */
+		if (subject->reason == LEFT_BYSTANDER && holder &&
+		    holder->process.start_ticks == subject->start_ticks &&
+		    !holder_is_bystander(holder))
+			subject->reason = LEFT_STILL_ALIVE;
+	}
+	stop_collect_hints(stop);
 }
 
 static bool anybody_visible(const struct survey *survey)
@@ -120,8 +180,11 @@ static void conclude(struct stop *stop)
 	/* "In use" with a visible user says nothing about others; without one, somebody is hidden. */
 	stop->hidden =
 		survey->hidden_locks > 0 || (!seen && survey->certificate == CERTIFICATE_IN_USE);
-	stop->released = !seen && !stop->hidden && (certified || survey_saw_everything(survey));
-	stop->uncertain = !seen && !stop->hidden && !stop->released;
+	/* Who is visible, or asked to stay, explains what was written. */
+	stop->written = stop->written && !seen && stop->returned.count == 0;
+	stop->released = !seen && !stop->hidden && !stop->written &&
+			 (certified || survey_saw_everything(survey));
+	stop->uncertain = !seen && !stop->hidden && !stop->written && !stop->released;
 }
 
 bool stop_prove(struct stop *stop, const struct proc_root *root, struct error *err)
@@ -130,6 +193,7 @@ bool stop_prove(struct stop *stop, const struct proc_root *root, struct error *e
 	    !look(stop, root, true, err))
 		return false;
 	note_returns(stop, root);
+	update_left(stop);
 	conclude(stop);
 	return true;
 }

@@ -85,6 +85,8 @@ static const char *headline(const struct stop *stop)
 {
 	if (stop->returned.count > 0)
 		return "CAME BACK, somebody opened it again";
+	if (stop->written)
+		return "WRITTEN TO, by somebody who opens it for a moment only";
 	if (stop->released)
 		return stop->survey.certificate == CERTIFICATE_NONE
 			       ? "RELEASED, no process uses it"
@@ -169,11 +171,12 @@ json *stop_report_json(const char *tool, const struct stop *stop, bool is_plan)
 	json *document = json_new_object();
 	char stamp[CLOCK_STAMP_SIZE];
 
-	clock_stamp(stop->survey.taken, stamp);
+	clock_stamp(clock_wall(), stamp);
 	json_put_number(document, "schema", 1);
 	json_put_text(document, "tool", tool);
 	json_put_text(document, "time", stamp);
-	json_put_text(document, "database", stop->survey.database);
+	json_put_text(document, "database",
+		      stop->survey.database ? stop->survey.database : stop->path);
 	json_put_bool(document, "released", !is_plan && stop->released);
 	put_subjects(document, stop, is_plan);
 	put_returns(document, stop);
@@ -183,10 +186,14 @@ json *stop_report_json(const char *tool, const struct stop *stop, bool is_plan)
 	for (size_t i = 0; i < stop->restart_hints.count; i++)
 		json_add_text(hints, stop->restart_hints.items[i]);
 
-	json *state = json_put_object(document, "database_state");
+	if (stop->survey.database) {
+		json *state = json_put_object(document, "database_state");
 
-	json_put_bool(state, "hot_journal", stop->survey.journal_hot);
-	json_put_number(state, "wal_bytes", (int64_t)stop->survey.size[FILE_WAL]);
+		json_put_bool(state, "hot_journal", stop->survey.journal_hot);
+		json_put_number(state, "wal_bytes", (int64_t)stop->survey.size[FILE_WAL]);
+	} else { /* it could not be looked at any more */
+		json_put_null(document, "database_state");
+	}
 	if (stop->trouble.status != STATUS_OK)
 		json_put_error(document, &stop->trouble);
 	return document;

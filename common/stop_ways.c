@@ -58,7 +58,21 @@ static bool owns(const struct proc_root *root, const struct unit *unit, pid_t pi
 
 	if (name)
 		name[strcspn(name, "\n")] = '\0';
-	return !name || !runs_many(name);
+	return name && !runs_many(name);
+}
+
+/*
+ * Whether a process really lives in the container that its cgroup names: users may name the cgroups below their own
+ * manager as they like. A container's processes share the mounts of its first one.
+ */
+static bool is_inside(const struct proc_root *root, const struct container *container, pid_t pid)
+{
+	auto_free char *first_path = memory_format("%d/ns/mnt", container->pid);
+	auto_free char *path = memory_format("%d/ns/mnt", pid);
+	auto_free char *first = proc_read_link(root->fd, first_path);
+	auto_free char *mounts = proc_read_link(root->fd, path);
+
+	return container->pid > 0 && first && mounts && strcmp(first, mounts) == 0;
 }
 
 static bool same_supervisor(const struct supervisor *a, const struct supervisor *b)
@@ -137,25 +151,15 @@ static bool find_way(struct stop *stop, const struct proc_root *root, struct sto
 			       subject->pid);
 		return false;
 	}
-	if (supervisor->kind == SUPERVISOR_SYSTEMD &&
-	    !owns(root, &stop->groups.items[index].unit, subject->pid))
+	if (supervisor->kind != SUPERVISOR_SYSTEMD &&
+	    !is_inside(root, &stop->groups.items[index].container, subject->pid))
+		use_signal(stop, subject, holder);
+	else if (supervisor->kind == SUPERVISOR_SYSTEMD &&
+		 !owns(root, &stop->groups.items[index].unit, subject->pid))
 		use_signal(stop, subject, holder);
 	else
 		use_group(stop, subject, index);
 	return true;
-}
-
-/* Takes over `hint`; NULL is none. */
-static void add_hint(struct stop *stop, char *hint)
-{
-	if (!hint)
-		return;
-	for (size_t i = 0; i < stop->restart_hints.count; i++)
-		if (strcmp(stop->restart_hints.items[i], hint) == 0) {
-			free(hint);
-			return;
-		}
-	*memory_append(&stop->restart_hints) = hint;
 }
 
 /* "cd FOLDER && COMMAND", for a process that nobody supervises. */
@@ -175,22 +179,19 @@ static char *command_hint(const struct process *process)
 	return text_take(&text);
 }
 
-static void note_restart(struct stop *stop, const struct stop_subject *subject, size_t index,
+static void note_restart(const struct stop *stop, struct stop_subject *subject, size_t index,
 			 const struct holder *holder)
 {
-	if (subject->way == WAY_SIGNAL) {
-		/* A worker comes back with its master. */
-		if (subject->master == index && holder->process.command_count > 0)
-			add_hint(stop, command_hint(&holder->process));
-		return;
-	}
+	const struct stop_group *group =
+		subject->way == WAY_GROUP ? &stop->groups.items[subject->group] : NULL;
 
-	const struct stop_group *group = &stop->groups.items[subject->group];
-
-	add_hint(stop,
-		 group->supervisor.kind == SUPERVISOR_SYSTEMD
-			 ? unit_start_command(&group->supervisor)
-			 : container_start_command(group->supervisor.kind, &group->container));
+	if (!group && subject->master == index && holder->process.command_count > 0)
+		subject->hint =
+			command_hint(&holder->process); /* a worker comes back with its master */
+	else if (group && group->supervisor.kind == SUPERVISOR_SYSTEMD)
+		subject->hint = unit_start_command(&group->supervisor);
+	else if (group)
+		subject->hint = container_start_command(group->supervisor.kind, &group->container);
 }
 
 /* Somebody in the same container or unit who must not be stopped; NULL when there is nobody. */
@@ -251,11 +252,12 @@ bool stop_find_ways(struct stop *stop, const struct proc_root *root, struct erro
 	}
 	spare_groups(stop);
 	for (size_t i = 0; i < stop->subjects.count; i++) {
-		const struct stop_subject *subject = &stop->subjects.items[i];
+		struct stop_subject *subject = &stop->subjects.items[i];
 		const struct holder *holder = survey_find(&stop->survey, subject->pid);
 
 		if (subject->reason == STOP_CHOSEN && holder)
 			note_restart(stop, subject, i, holder);
 	}
+	stop_collect_hints(stop);
 	return true;
 }

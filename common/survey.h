@@ -80,11 +80,14 @@ void survey_release(struct survey *survey);
 /* Every process could be looked for and at, so that an empty list of holders means nobody. */
 bool survey_saw_everything(const struct survey *survey);
 
+enum held { HELD_YES, HELD_NO, HELD_UNKNOWN };
+
 /*
- * Whether one process has the database at `path` open, or a lock on it, at this moment. False too when the
- * database is gone.
+ * Whether one process has the database at `path` open, or a lock on it, at this moment. No when the database is gone;
+ * unknown, with *err set, when that could not be found out.
  */
-bool survey_still_held(const struct proc_root *root, const char *path, pid_t pid);
+enum held survey_still_held(const struct proc_root *root, const char *path, pid_t pid,
+			    struct error *err);
 
 /* NULL when there is no such holder. */
 struct holder *survey_find(const struct survey *survey, pid_t pid);

@@ -1,5 +1,6 @@
 #include "common/survey_holders.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -281,24 +282,27 @@ bool holders_explain_probes(struct survey *survey, const struct proc_root *root,
 	return true;
 }
 
-bool survey_still_held(const struct proc_root *root, const char *path, pid_t pid)
+enum held survey_still_held(const struct proc_root *root, const char *path, pid_t pid,
+			    struct error *err)
 {
-	struct error ignored = { 0 };
 	auto_target target = TARGET_NONE;
 	auto_lock_view view = { 0 };
 	auto_wanted wanted = { 0 };
 	auto_open_files found = { 0 };
 
-	if (!target_open(&target, root, path, &ignored))
-		return false;
+	if (!target_open(&target, root, path, err))
+		return access(path, F_OK) != 0 && errno == ENOENT ? HELD_NO : HELD_UNKNOWN;
 	wanted_fill(&wanted, root, &target);
 	open_files_of(root, &wanted.query, pid, true, &found);
 	if (found.count > 0)
-		return true;
-	if (!lock_view_take(&view, root, &target, &ignored))
-		return false;
+		return HELD_YES;
+	if (!lock_view_take(&view, root, &target, err))
+		return HELD_UNKNOWN;
 	for (size_t i = 0; i < view.table.count; i++)
 		if (is_owned(&view.table.items[i]) && view.table.items[i].pid == pid)
-			return true;
-	return false;
+			return HELD_YES;
+	if (found.hidden == 0)
+		return HELD_NO;
+	(void)fail(err, STATUS_TROUBLE, "process %d: cannot look into it any more", pid);
+	return HELD_UNKNOWN;
 }

@@ -194,8 +194,11 @@ static enum status stop_holders(const struct proc_root *root, const char *path,
 		show(&stop, true);
 		return STATUS_OK;
 	}
-	if (request.interactive && stop_chosen(&stop) > 0 && !agreed(&stop))
+	if (request.interactive && stop_chosen(&stop) > 0 && !agreed(&stop)) {
+		if (request.settings.json)
+			show(&stop, true);
 		return STATUS_NO;
+	}
 	claim = stop_claim(&stop.survey, &err);
 	if (claim < 0)
 		return output_failure(&cli, &request.settings, path, &err);

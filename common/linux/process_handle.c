@@ -79,5 +79,5 @@ enum signal_result process_handle_signal(const struct process_handle *handle, in
 {
 	if (syscall(SYS_pidfd_send_signal, handle->pidfd, signal, NULL, 0) == 0)
 		return SIGNAL_SENT;
-	return errno == EPERM ? SIGNAL_NOT_ALLOWED : SIGNAL_GONE;
+	return errno == ESRCH ? SIGNAL_GONE : SIGNAL_NOT_ALLOWED;
 }

@@ -383,7 +383,7 @@ kill_from_input() {
 @test "--signal that does not end it is no reason to say so" {
 	make_database
 	start_hold bot "$database" posix:r:SHARED
-	kill_holders 1 --signal=CONT --grace=0.2
+	kill_holders 1 --signal=WINCH --grace=0.2
 	left still-alive bot
 	lives bot
 }

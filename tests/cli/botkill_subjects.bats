@@ -113,12 +113,13 @@ rows() {
 	[[ $stderr == *"$(pid master): sending SIGINT"* ]]
 }
 
-@test "workers whose master is killed are stopped by themselves" {
+@test "workers whose master is killed are stopped by themselves, or end on their own" {
 	start_bot master --database="$database" --workers=4
 	local workers=$reply
 	kill_holders 0 --signal=TERM
+	answer_has '.released and (.stopped | length >= 1) and all(.left[]; .reason == "gone")'
 	# shellcheck disable=SC2086
-	stopped SIGTERM master $workers
+	ended master $workers
 }
 
 @test "a bot that left its parents is stopped like any other" {
