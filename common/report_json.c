@@ -53,7 +53,6 @@ static void put_read_marks(json *wal, const struct survey *survey)
 
 	for (size_t slot = 0; slot < READ_SLOTS; slot++) {
 		json *mark = json_new_object();
-		struct pid_list pids = { 0 };
 
 		json_put_number(mark, "slot", (int64_t)slot);
 		if (survey->index.marks[slot] == WAL_MARK_UNUSED)
@@ -67,7 +66,6 @@ static void put_read_marks(json *wal, const struct survey *survey)
 			if (lock_bytes_reads(&survey->holders.items[i].locks,
 					     (enum lock_slot)(SLOT_READ0 + slot)))
 				json_add_number(readers, survey->holders.items[i].process.pid);
-		free(pids.items);
 		json_add(marks, mark);
 	}
 }

@@ -79,7 +79,6 @@ struct stop_group {
 	struct unit unit;	    /* of systemd */
 	struct command command;	    /* its stop, under way */
 	double started;		    /* clock_now() at its stop */
-	bool failed;		    /* it could not be stopped */
 	bool killed;		    /* its stop ended in SIGKILL */
 };
 

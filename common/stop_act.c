@@ -23,11 +23,6 @@ static const double most_worker_patience = 1.0;
 /* After a SIGKILL, and for a supervisor to report after its own limit. */
 static const double kill_patience = 5.0;
 
-static struct process_handle *handle_of(struct stop_subject *subject)
-{
-	return &subject->handle;
-}
-
 /*
  * The last look before a signal: one that has let go of the database by now is left. False when that could not be
  * found out.
@@ -41,7 +36,7 @@ static bool look_once_more(struct stop *stop, const struct proc_root *root,
 
 	privileges_lower();
 	/* Alive after the look: so it was this process that was looked at. */
-	if (held == HELD_NO || !process_handle_alive(handle_of(subject)))
+	if (held == HELD_NO || !process_handle_alive(&subject->handle))
 		stop_leave(stop, subject, LEFT_GONE);
 	return subject->reason == LEFT_GONE || held == HELD_YES;
 }
@@ -52,7 +47,7 @@ static bool may_signal(struct stop *stop, const struct proc_root *root,
 {
 	struct error err = { 0 };
 
-	if (!process_handle_alive(handle_of(subject)))
+	if (!process_handle_alive(&subject->handle))
 		return false;
 	if (look_once_more(stop, root, subject, &err))
 		return subject->reason == STOP_CHOSEN;
@@ -69,7 +64,7 @@ static bool take_hold(struct stop *stop, const struct proc_root *root, struct st
 		      struct error *err)
 {
 	const enum handle_result result = process_handle_open(
-		root, subject->pid, subject->start_ticks, handle_of(subject), err);
+		root, subject->pid, subject->start_ticks, &subject->handle, err);
 
 	if (result == HANDLE_TROUBLE)
 		return false;
@@ -84,11 +79,11 @@ static void deliver(struct stop *stop, struct stop_subject *subject, int signal)
 {
 	privileges_raise();
 
-	enum signal_result result = process_handle_signal(handle_of(subject), signal);
+	enum signal_result result = process_handle_signal(&subject->handle, signal);
 
 	/* A stopped process handles a signal only after SIGCONT. */
 	if (result == SIGNAL_SENT && subject->was_stopped)
-		(void)process_handle_signal(handle_of(subject), SIGCONT);
+		(void)process_handle_signal(&subject->handle, SIGCONT);
 	privileges_lower();
 	if (result == SIGNAL_GONE && signal != SIGKILL) {
 		stop_leave(stop, subject, LEFT_GONE); /* it ended by itself, just now */
@@ -153,7 +148,7 @@ static void look_around(struct stop *stop, const struct proc_root *root, double 
 	for (size_t i = 0; i < stop->subjects.count; i++) {
 		struct stop_subject *subject = &stop->subjects.items[i];
 
-		if (!is_pending(subject) || process_handle_alive(handle_of(subject)))
+		if (!is_pending(subject) || process_handle_alive(&subject->handle))
 			continue;
 		subject->ended = true;
 		if (!subject->signalled) { /* it went with its master */

@@ -275,8 +275,7 @@ static void finish_group(struct stop *stop, struct stop_group *group, double dea
 	const bool in_time = command_finish(&group->command, is_unit ? 0 : deadline, &err);
 
 	/* systemd goes on stopping when we do not wait for it any longer: that is no failure. */
-	group->failed = in_time ? group->command.status != 0 : !is_unit;
-	if (group->failed)
+	if (in_time ? group->command.status != 0 : !is_unit)
 		note_failure(stop, group, in_time ? NULL : &err);
 	group->killed = group->killed || was_killed(stop, group, clock_now() - group->started);
 }

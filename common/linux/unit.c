@@ -14,7 +14,6 @@
 void unit_release(struct unit *unit)
 {
 	free(unit->restart);
-	free(unit->triggered_by);
 	*unit = (struct unit){ 0 };
 }
 
@@ -104,7 +103,6 @@ bool unit_show(const struct supervisor *supervisor, double patience, struct unit
 		.kills_all =
 			strcmp(kill_mode, "control-group") == 0 || strcmp(kill_mode, "mixed") == 0,
 		.restart = value_of(answer, "Restart"),
-		.triggered_by = value_of(answer, "TriggeredBy"),
 	};
 	return true;
 }

@@ -12,7 +12,6 @@ struct unit {
 	pid_t main_pid; /* 0 when it has none */
 	bool kills_all; /* stopping it ends all its processes (KillMode=control-group or mixed) */
 	char *restart;	/* Restart=: "no", "always", "on-failure" */
-	char *triggered_by; /* other units that would start it again; "" when none */
 };
 
 /* The most words before a unit's name in a systemctl command line. */
