@@ -10,7 +10,6 @@
 #include "common/base/memory.h"
 #include "common/base/message.h"
 #include "common/base/output.h"
-#include "common/base/parse.h"
 #include "common/base/program.h"
 #include "common/base/scope.h"
 #include "common/base/text.h"
@@ -83,16 +82,6 @@ static bool take_expression(regex_t *expression, const regex_t **used, const cha
 	return stop_expression_read(expression, optarg, option, err);
 }
 
-static bool set(bool *flag)
-{
-	return *flag = true;
-}
-
-static bool take_seconds(double *seconds, const char *option, struct error *err)
-{
-	return parse_seconds(optarg, seconds) || cli_bad_value(err, option, optarg);
-}
-
 static bool take_option(int key, struct error *err)
 {
 	switch (key) {
@@ -105,23 +94,23 @@ static bool take_option(int key, struct error *err)
 		request.options.signal = stop_signal_parse(optarg);
 		return request.options.signal > 0 || cli_bad_value(err, "--signal", optarg);
 	case KEY_GRACE:
-		return take_seconds(&request.options.grace_seconds, "--grace", err);
+		return cli_seconds(&request.options.grace_seconds, "--grace", err);
 	case KEY_SETTLE:
-		return take_seconds(&request.options.settle_seconds, "--settle", err);
+		return cli_seconds(&request.options.settle_seconds, "--settle", err);
 	case KEY_ALL:
-		return set(&request.options.all);
+		return cli_flag(&request.options.all);
 	case KEY_BLOCKERS:
-		return set(&request.options.blockers);
+		return cli_flag(&request.options.blockers);
 	case KEY_FORCE:
-		return set(&request.options.force);
+		return cli_flag(&request.options.force);
 	case KEY_INTERACTIVE:
-		return set(&request.interactive);
+		return cli_flag(&request.interactive);
 	case KEY_DRY_RUN:
-		return set(&request.dry_run);
+		return cli_flag(&request.dry_run);
 	case KEY_NO_SUPERVISOR:
-		return set(&request.options.no_supervisor);
+		return cli_flag(&request.options.no_supervisor);
 	default:
-		return set(&request.syslog);
+		return cli_flag(&request.syslog);
 	}
 }
 

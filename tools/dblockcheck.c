@@ -70,14 +70,11 @@ static bool take_option(struct request *request, int key, struct error *err)
 		request->options.scan = false;
 		return true;
 	case KEY_SAMPLE:
-		return parse_seconds(optarg, &request->options.sample_seconds) ||
-		       cli_bad_value(err, "--sample", optarg);
+		return cli_seconds(&request->options.sample_seconds, "--sample", err);
 	case KEY_VISIBLE_ONLY:
-		request->visible_only = true;
-		return true;
+		return cli_flag(&request->visible_only);
 	default:
-		request->pids = true;
-		return true;
+		return cli_flag(&request->pids);
 	}
 }
 

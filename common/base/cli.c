@@ -6,6 +6,7 @@
 
 #include "common/base/memory.h"
 #include "common/base/output.h"
+#include "common/base/parse.h"
 #include "common/base/scope.h"
 #include "common/base/text.h"
 
@@ -192,4 +193,21 @@ bool cli_bad_value(struct error *err, const char *option, const char *value)
 	auto_free char *shown = text_printable(value);
 
 	return fail(err, STATUS_USAGE, "bad value '%s' for %s", shown, option);
+}
+
+bool cli_flag(bool *flag)
+{
+	return *flag = true;
+}
+
+bool cli_seconds(double *seconds, const char *option, struct error *err)
+{
+	return parse_seconds(optarg, seconds) || cli_bad_value(err, option, optarg);
+}
+
+bool cli_number(uint64_t *number, uint64_t least, uint64_t most, const char *option,
+		struct error *err)
+{
+	return (parse_whole(optarg, most, number) && *number >= least) ||
+	       cli_bad_value(err, option, optarg);
 }

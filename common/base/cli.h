@@ -8,6 +8,7 @@
 #define BASE_CLI_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "common/base/error.h"
 
@@ -50,6 +51,15 @@ enum cli_result {
  */
 int cli_next(const struct cli *cli, struct cli_settings *settings, int argc, char **argv,
 	     struct error *err);
+
+/*
+ * Takers, for the key that cli_next() just gave: a flag; seconds; a number from `least` to `most`. `option` is for
+ * the error. False with a usage error.
+ */
+bool cli_flag(bool *flag);
+bool cli_seconds(double *seconds, const char *option, struct error *err);
+bool cli_number(uint64_t *number, uint64_t least, uint64_t most, const char *option,
+		struct error *err);
 
 /* "bad value 'x' for --wait" as a usage error; returns false. */
 bool cli_bad_value(struct error *err, const char *option, const char *value);
