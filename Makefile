@@ -3,7 +3,7 @@
 # BUILD is the tree that everything goes to: make BUILD=build/asan CFLAGS='-g -fsanitize=address' …
 
 VERSION    := 0.1.0
-PACKAGES   := sqlite3 jansson libproc2 libcap
+PACKAGES   := sqlite3 jansson libproc2 libcap libcrypto libzstd
 BUILD      ?= build
 PREFIX     ?= /usr/local
 PKG_CONFIG ?= pkg-config
@@ -19,7 +19,7 @@ DEFINES   := -I. -D_GNU_SOURCE -DDBLOCKTOOLS_VERSION='"$(VERSION)"' \
 LIBRARIES := $(shell $(PKG_CONFIG) --libs $(PACKAGES) 2>/dev/null)
 
 compile = $(CC) -std=gnu11 $(WARNINGS) $(HARDENING) $(DEFINES) $(CPPFLAGS) $(CFLAGS)
-link    = $(CC) $(HARDENING_LINK) -Wl,--as-needed $(LDFLAGS) -o $@ $(filter-out %.list,$^) \
+link    = $(CC) $(HARDENING_LINK) -Wl,--as-needed -pthread $(LDFLAGS) -o $@ $(filter-out %.list,$^) \
           $(LIBRARIES) -lm $(also) $(LDLIBS)
 
 library := $(BUILD)/libcommon.a

@@ -27,7 +27,9 @@ HEADERS = {
     "libproc2/": ("common/linux/process.c",),
     "jansson.h": ("common/base/json.c", "common/base/json.h"),
     "sys/capability.h": ("common/linux/privileges.c",),
-    "sqlite3.h": ("common/sqlite/", "common/*"),
+    "sqlite3.h": ("common/sqlite/",),
+    "openssl/": ("common/base/digest.c",),
+    "zstd.h": ("common/base/compress.c",),
 }
 
 ALL = ("tools/", "common/")
@@ -40,8 +42,8 @@ WORDS = (
     (r"(?:v?d?printf|puts|putchar|perror|psignal|v?warnx?)(?=\s*\()", ALL, TALKERS,
      "only output.c, message.c and cli.c speak to the user"),
     (r"(?:exit|quick_exit|v?errx?)(?=\s*\()", ("common/",), (), "the library returns errors and never exits"),
-    (r"(?:_exit|_Exit|abort)(?=\s*\()", ("common/",), MEMORY + ("common/linux/command.c",),
-     "only memory.c may end the program (and command.c its forked child)"),
+    (r"(?:_exit|_Exit|abort)(?=\s*\()", ("common/",), MEMORY + ("common/linux/command.c", "common/linux/worker.c"),
+     "only memory.c may end the program (and command.c and worker.c their forked child)"),
     (r"(?:malloc|calloc|realloc|reallocarray|strdup|strndup)(?=\s*\()", ALL, MEMORY,
      "memory comes from memory.c, which cannot return NULL"),
     (r"(?:system|popen)(?=\s*\()", ALL, (), "no shell in between: run an argv"),

@@ -19,7 +19,8 @@ END
 }
 
 declare -A packages=(
-	[build]="gcc make pkg-config libc6-dev libsqlite3-dev libjansson-dev libproc2-dev libcap-dev"
+	[build]="gcc make pkg-config libc6-dev libsqlite3-dev libjansson-dev libproc2-dev libcap-dev
+		libssl-dev libzstd-dev"
 	[demo]="python3 sqlite3 procps"
 	[test]="git clang clang-format libclang-rt-dev llvm cppcheck shellcheck codespell mandoc
 		bats jq libcmocka-dev valgrind strace lsof psmisc procps tmux python3 sqlite3

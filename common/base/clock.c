@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "common/base/parse.h"
+
 double clock_now(void)
 {
 	struct timespec now = { 0 };
@@ -42,4 +44,63 @@ struct timespec clock_wall(void)
 
 	(void)clock_gettime(CLOCK_REALTIME, &now);
 	return now;
+}
+
+void clock_compact_stamp(struct timespec when, char stamp[CLOCK_STAMP_SIZE])
+{
+	size_t length = 0;
+
+	clock_stamp(when, stamp);
+	for (const char *at = stamp; *at; at++)
+		if (*at != '-' && *at != ':')
+			stamp[length++] = *at;
+	stamp[length] = '\0';
+}
+
+/* A number of exactly `digits` digits. */
+static bool parse_digits(const char **cursor, int digits, uint64_t least, uint64_t most, int *value)
+{
+	const char *start = *cursor;
+	uint64_t number = 0;
+
+	if (!parse_number_at(cursor, 10, most, &number) || *cursor - start != digits ||
+	    number < least)
+		return false;
+	*value = (int)number;
+	return true;
+}
+
+bool clock_parse(const char *text, int64_t *first, int64_t *last)
+{
+	struct tm utc = { 0 };
+	const char *at = text;
+	int year = 0, month = 0, milliseconds = 0;
+	int64_t unit = 24 * 3600 * INT64_C(1000); /* what the last part counts */
+
+	if (!parse_digits(&at, 4, 1970, 9999, &year) || !parse_word_at(&at, "-") ||
+	    !parse_digits(&at, 2, 1, 12, &month) || !parse_word_at(&at, "-") ||
+	    !parse_digits(&at, 2, 1, 31, &utc.tm_mday))
+		return false;
+	if (parse_word_at(&at, "T")) {
+		unit = 60000;
+		if (!parse_digits(&at, 2, 0, 23, &utc.tm_hour) || !parse_word_at(&at, ":") ||
+		    !parse_digits(&at, 2, 0, 59, &utc.tm_min))
+			return false;
+		if (parse_word_at(&at, ":")) {
+			unit = 1000;
+			if (!parse_digits(&at, 2, 0, 60, &utc.tm_sec))
+				return false;
+			if (parse_word_at(&at, ".")) {
+				unit = 1;
+				if (!parse_digits(&at, 3, 0, 999, &milliseconds))
+					return false;
+			}
+		}
+		(void)parse_word_at(&at, "Z");
+	}
+	utc.tm_year = year - 1900;
+	utc.tm_mon = month - 1;
+	*first = (int64_t)timegm(&utc) * 1000 + milliseconds;
+	*last = *first + unit - 1;
+	return *at == '\0' && utc.tm_mon == month - 1; /* timegm() turns February 30th into March */
 }

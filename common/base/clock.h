@@ -2,6 +2,8 @@
 #ifndef BASE_CLOCK_H
 #define BASE_CLOCK_H
 
+#include <stdbool.h>
+#include <stdint.h>
 #include <time.h>
 
 /* Seconds on a clock that never jumps and counts while the machine sleeps (CLOCK_BOOTTIME). */
@@ -17,5 +19,14 @@ enum { CLOCK_STAMP_SIZE = 40 };
 void clock_stamp(struct timespec when, char stamp[CLOCK_STAMP_SIZE]);
 
 struct timespec clock_wall(void);
+
+/* "20261122T121500.123Z", for file names. */
+void clock_compact_stamp(struct timespec when, char stamp[CLOCK_STAMP_SIZE]);
+
+/*
+ * Reads a UTC time, "2026-11-22T12:15:00.123Z" or a part of it from the left ("2026-11-22", "2026-11-22T12:15Z"), as
+ * milliseconds since 1970: the first and the last that it may mean. False for anything else.
+ */
+bool clock_parse(const char *text, int64_t *first, int64_t *last);
 
 #endif

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "common/base/memory.h"
+#include "common/base/parse.h"
 #include "common/base/scope.h"
 #include "common/base/text.h"
 
@@ -198,6 +199,41 @@ bool json_get_number(const json_t *object, const char *key, int64_t *number)
 		return false;
 	*number = json_integer_value(value);
 	return true;
+}
+
+bool json_get_seconds(const json_t *object, const char *key, double *seconds)
+{
+	const json_t *value = json_object_get(object, key);
+
+	*seconds = json_number_value(value);
+	return json_is_number(value);
+}
+
+/* Two hex digits a byte, no NUL among them. */
+static char *read_hex(const char *hex)
+{
+	auto_free char *bytes = memory_allocate(strlen(hex) / 2 + 1, 1);
+	size_t length = 0;
+
+	for (; *hex; hex += 2) {
+		const char pair[] = { hex[0], hex[1], '\0' };
+		const char *cursor = pair;
+		uint64_t value = 0;
+
+		if (!parse_number_at(&cursor, 16, UINT8_MAX, &value) || cursor != pair + 2 ||
+		    value == 0)
+			return NULL;
+		bytes[length++] = (char)value;
+	}
+	return take_pointer(&bytes);
+}
+
+char *json_get_exact_text(const json_t *object, const char *key)
+{
+	auto_free char *hex_key = memory_format("%s_hex", key);
+	const char *hex = json_get_text(object, hex_key);
+
+	return hex ? read_hex(hex) : memory_copy_text(json_get_text(object, key));
 }
 
 bool json_get_bool(const json_t *object, const char *key)

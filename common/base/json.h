@@ -55,6 +55,10 @@ struct json_t *json_get(const struct json_t *object, const char *key);
 const char *json_get_text(const struct json_t *object, const char *key);
 const char *json_text(const struct json_t *value); /* NULL when it is no text */
 bool json_get_number(const struct json_t *object, const char *key, int64_t *number);
+/* Seconds as json_put_seconds() wrote them. */
+bool json_get_seconds(const struct json_t *object, const char *key, double *seconds);
+/* The exact bytes that json_put_text() was given, from "<key>_hex" where it had to be written; free() it. */
+char *json_get_exact_text(const struct json_t *object, const char *key);
 bool json_get_bool(const struct json_t *object, const char *key);
 bool json_is_list(const struct json_t *value);
 size_t json_count(const struct json_t *array); /* 0 for anything else */

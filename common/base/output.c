@@ -9,6 +9,7 @@
 #include "common/base/json.h"
 #include "common/base/message.h"
 #include "common/base/scope.h"
+#include "common/base/signals.h"
 
 static int write_error; /* the first errno of a failed write; 0 while all is well */
 
@@ -30,6 +31,44 @@ void output_json(struct json_t *document)
 
 	output_write(line);
 	output_write("\n");
+}
+
+/* Returns what write(2) does, for all of it. */
+static bool write_all(const char *bytes, size_t length)
+{
+	while (length > 0) {
+		const ssize_t wrote = write(STDOUT_FILENO, bytes, length);
+
+		if (wrote < 0 && errno == EINTR)
+			continue;
+		if (wrote <= 0)
+			return false;
+		bytes += wrote;
+		length -= (size_t)wrote;
+	}
+	return true;
+}
+
+bool output_file(int fd, struct error *err)
+{
+	enum { BUFFER_SIZE = 1 << 16 };
+	static char buffer[BUFFER_SIZE];
+	ssize_t got = 0;
+
+	output_flush();
+	while ((got = read(fd, buffer, sizeof buffer)) != 0) {
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got < 0)
+			return fail_errno(err, STATUS_TROUBLE, "cannot read what is to be written");
+		if (!signals_check(err))
+			return false;
+		if (!write_all(buffer, (size_t)got)) {
+			note_failure(true);
+			return fail_errno(err, STATUS_TROUBLE, "cannot write to standard output");
+		}
+	}
+	return true;
 }
 
 void output_flush(void)

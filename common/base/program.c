@@ -7,6 +7,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "common/base/output.h"
+#include "common/base/signals.h"
+
 static bool open_standard_descriptors(void)
 {
 	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
@@ -27,4 +30,11 @@ bool program_start(void)
 	(void)setrlimit(RLIMIT_CORE, &no_core); /* lowering a limit cannot be refused */
 	(void)setlocale(LC_CTYPE, "C.UTF-8");	/* without it, what is not ASCII is shown escaped */
 	return true;
+}
+
+int program_end(enum status status)
+{
+	status = output_finish(status);
+	signals_obey();
+	return (int)status;
 }

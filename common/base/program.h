@@ -4,6 +4,8 @@
 
 #include <stdbool.h>
 
+#include "common/base/status.h"
+
 /*
  * Makes the process safe to work in:
  * - descriptors 0 to 2 are open (else the next open() would become "standard output", and messages
@@ -15,5 +17,11 @@
  * may be risked; return STATUS_TROUBLE.
  */
 bool program_start(void);
+
+/*
+ * What every main that holds signals (signals.h) does last: finishes the output (output.h), and if a signal has asked for
+ * the end, ends by it. Returns what main is to return.
+ */
+int program_end(enum status status);
 
 #endif

@@ -19,6 +19,13 @@ static const cap_value_t looking[] = { CAP_SYS_PTRACE, CAP_DAC_READ_SEARCH, CAP_
 static const cap_value_t stopping[] = { CAP_SYS_PTRACE, CAP_DAC_READ_SEARCH, CAP_LEASE, CAP_FOWNER,
 					CAP_KILL,	CAP_DAC_OVERRIDE };
 
+/*
+ * CAP_DAC_OVERRIDE: to reach a database and a folder of another owner. CAP_CHOWN, CAP_FOWNER, CAP_FSETID: what SQLite
+ * makes beside a database gets the database's owner (F11), and so does a file that is put in its place.
+ */
+static const cap_value_t copying[] = { CAP_SYS_PTRACE, CAP_DAC_READ_SEARCH, CAP_LEASE, CAP_FOWNER,
+				       CAP_CHOWN,      CAP_DAC_OVERRIDE,    CAP_FSETID };
+
 /* What this program keeps; set once, at its start. */
 static const cap_value_t *kept = looking;
 static int kept_count = sizeof looking / sizeof *looking;
@@ -77,6 +84,13 @@ bool privileges_keep_stopping(struct error *err)
 {
 	kept = stopping;
 	kept_count = sizeof stopping / sizeof *stopping;
+	return privileges_keep_looking(err);
+}
+
+bool privileges_keep_copying(struct error *err)
+{
+	kept = copying;
+	kept_count = sizeof copying / sizeof *copying;
 	return privileges_keep_looking(err);
 }
 

@@ -18,6 +18,9 @@ bool privileges_keep_looking(struct error *err);
 /* The same, and what signalling other users' processes needs. */
 bool privileges_keep_stopping(struct error *err);
 
+/* Looking, and what working on another owner's database needs. */
+bool privileges_keep_copying(struct error *err);
+
 void privileges_raise(void);
 void privileges_lower(void);
 
