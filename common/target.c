@@ -88,7 +88,7 @@ static bool note_identity(struct target_file *file, const struct proc_root *root
 	return true;
 }
 
-static char *make_absolute(const char *path)
+char *target_absolute(const char *path)
 {
 	if (*path == '/')
 		return memory_copy_text(path);
@@ -230,7 +230,7 @@ static bool open_once(struct target *target, const struct proc_root *root, const
 
 	*target = (struct target)TARGET_NONE;
 	target->given = memory_copy_text(path);
-	target->absolute = make_absolute(path);
+	target->absolute = target_absolute(path);
 	if (!mounts_read(root, &mounts, err) ||
 	    !find_main_file(target, root, &mounts, shown, err) ||
 	    !refuse_upper_folder(target, &mounts, shown, err) || !find_folder(target, shown, err))
@@ -296,6 +296,18 @@ bool target_may_read(const struct target *target, struct error *err)
 	auto_close int fd = target_reopen(target, FILE_MAIN, err);
 
 	return fd >= 0;
+}
+
+bool target_has_one_name(const struct target *target, struct error *err)
+{
+	const unsigned long names = (unsigned long)target->files[FILE_MAIN].stat.st_nlink;
+	auto_free char *shown = text_printable(target->given);
+
+	return names == 1 ||
+	       fail(err, STATUS_TROUBLE,
+		    "%s: has %lu names (hard links), and its -wal is beside one of them only: remove the "
+		    "others",
+		    shown, names);
 }
 
 bool target_same(const struct target *a, const struct target *b)

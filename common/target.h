@@ -58,6 +58,8 @@ struct target {
  */
 bool target_open(struct target *target, const struct proc_root *root, const char *path,
 		 struct error *err);
+/* A path from the root on, links kept; free() it. */
+char *target_absolute(const char *path) __attribute__((returns_nonnull));
 void target_release(struct target *target);
 
 /*
@@ -68,6 +70,12 @@ int target_reopen(const struct target *target, enum database_file file, struct e
 
 /* Whether the user may read the main file by their own rights; a file capability must not lend them ours. */
 bool target_may_read(const struct target *target, struct error *err);
+
+/*
+ * Refuses one with several hard links: SQLite keeps its -wal and -journal beside the name that the application uses,
+ * and they belong to it (howtocorrupt.html 2.5).
+ */
+bool target_has_one_name(const struct target *target, struct error *err);
 
 /* Whether two targets found the same main file. */
 bool target_same(const struct target *a, const struct target *b);

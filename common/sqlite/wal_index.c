@@ -47,8 +47,10 @@ bool wal_index_read(const uint8_t *bytes, size_t length, struct wal_index *index
 		.page_size = page_size_of(bytes),
 		.change_counter = word_at(bytes, 8),
 		.frames = word_at(bytes, 16),
+		.pages = word_at(bytes, 20),
 		.checkpointed = word_at(bytes, 96),
 	};
+	memcpy(index->salts, bytes + 32, sizeof index->salts);
 	for (size_t slot = 0; slot < READ_SLOTS; slot++)
 		index->marks[slot] = word_at(bytes, 100 + 4 * slot);
 

@@ -29,6 +29,8 @@ struct wal_index {
 	uint32_t page_size;	    /* bytes */
 	uint32_t change_counter;    /* goes up with each transaction */
 	uint32_t frames;	    /* mxFrame: committed frames in the WAL */
+	uint32_t pages;		    /* of the database with all these frames applied */
+	uint8_t salts[8];	    /* of the WAL's header; a new generation has others */
 	uint32_t checkpointed;	    /* nBackfill: frames already copied into the main file */
 	uint32_t marks[READ_SLOTS]; /* a reader in slot k may still need frames after marks[k] */
 };

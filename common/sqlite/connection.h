@@ -1,0 +1,73 @@
+/*
+ * Connections to a database through SQLite; the only place that opens one. Use them in a worker (linux/worker.h): a
+ * hostile or changing file may crash the process, and the POSIX locks of a process go away when it closes any other
+ * descriptor on the file.
+ *
+ * What keeps a stranger's data or a live database from harm is set on each of them: no checkpoint by us (F17), no
+ * memory mapping (F12), schema not trusted, defensive, cells checked.
+ *
+ * The path is taken as it is: no links are resolved, so a path through an open folder's descriptor means that name in that
+ * folder, wherever it is moved, and SQLite's other files are made beside it (F5). A last link is refused.
+ */
+#ifndef SQLITE_CONNECTION_H
+#define SQLITE_CONNECTION_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/base/error.h"
+
+struct sqlite3;
+
+struct connection {
+	struct sqlite3 *db; /* NULL: not open */
+	const char *shown;  /* its name in messages, printable; owned by the caller */
+};
+
+#define auto_connection __attribute__((cleanup(connection_drop))) struct connection
+
+enum connection_way {
+	CONNECTION_READ, /* read only: nothing is rolled back */
+	CONNECTION_FROZEN, /* the same for a file that nobody writes to: no lock, and nothing is made beside it */
+	CONNECTION_WRITE, /* as the application opens it; falls back to reading where the file may not be written */
+	CONNECTION_MAKE, /* the same, for a file of ours that is made */
+};
+
+/* Opens `path`, which nobody looks at before the first statement. `wait`: seconds to be patient about locks. */
+bool connection_open(struct connection *connection, const char *path, enum connection_way way,
+		     double wait, const char *shown, struct error *err);
+
+/* Lets the last connection clean up as SQLite does: checkpoint, and remove -wal and -shm. */
+void connection_allow_checkpoint(struct connection *connection);
+
+/* Asked now and then in long statements; true ends them. */
+void connection_set_stop(struct connection *connection, bool (*stop)(void));
+
+/* Closes; an error when SQLite says so. */
+bool connection_close(struct connection *connection, struct error *err);
+void connection_drop(struct connection *connection);
+
+/*
+ * Fails with SQLite's words for `code`, a result of SQLite's. Status: STATUS_BUSY for locks, STATUS_NO for a damaged
+ * database, else STATUS_TROUBLE.
+ */
+bool connection_fail(const struct connection *connection, int code, const char *doing,
+		     struct error *err);
+
+/* Runs statements; rows are not wanted. `doing` is for messages: "cannot begin to read". */
+bool connection_run(struct connection *connection, const char *sql, const char *doing,
+		    struct error *err);
+
+/* The first column of the first row. No row, or NULL in it, gives 0, or NULL. free() the text. */
+bool connection_number(struct connection *connection, const char *sql, int64_t *number,
+		       struct error *err);
+bool connection_text(struct connection *connection, const char *sql, char **text,
+		     struct error *err);
+
+/* Begins a read transaction that sees one state until it ends; rolls a hot journal back first. */
+bool connection_pin(struct connection *connection, struct error *err);
+
+/* Whether the file at the path is another one than the one that is open. */
+bool connection_has_moved(struct connection *connection);
+
+#endif
