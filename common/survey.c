@@ -47,6 +47,18 @@ struct holder *survey_find(const struct survey *survey, pid_t pid)
 	return NULL;
 }
 
+void survey_forget(struct survey *survey, pid_t pid)
+{
+	struct holder *holder = survey_find(survey, pid);
+
+	if (!holder)
+		return;
+	holder_release(holder);
+	survey->holders.count--;
+	memmove(holder, holder + 1,
+		(size_t)(survey->holders.items + survey->holders.count - holder) * sizeof *holder);
+}
+
 static int by_pid(const void *left, const void *right)
 {
 	const struct holder *a = left, *b = right;

@@ -89,6 +89,9 @@ enum held { HELD_YES, HELD_NO, HELD_UNKNOWN };
 enum held survey_still_held(const struct proc_root *root, const char *path, pid_t pid,
 			    struct error *err);
 
+/* Leaves one holder out of the account: a child of ours, say. */
+void survey_forget(struct survey *survey, pid_t pid);
+
 /* NULL when there is no such holder. */
 struct holder *survey_find(const struct survey *survey, pid_t pid);
 
