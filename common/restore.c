@@ -1,0 +1,47 @@
+#include "common/restore.h"
+
+#include <stdlib.h>
+
+#include "common/base/clock.h"
+#include "common/base/scope.h"
+#include "common/base/signals.h"
+
+void restore_release(struct restore *restore)
+{
+	work_folder_remove(&restore->work);
+	scope_close(&restore->state_fd);
+	backup_source_release(&restore->source);
+	target_release(&restore->target);
+	database_summary_release(&restore->before);
+	database_summary_release(&restore->after);
+	backup_names_release(&restore->aside);
+	free(restore->shown);
+	free(restore->folder);
+	free(restore->absolute);
+	free(restore->safety_copy);
+	*restore = (struct restore)RESTORE_NONE;
+}
+
+static bool run(struct restore *restore, struct error *err)
+{
+	if (!restore_place(restore, err) ||
+	    !work_folder_make(&restore->work, restore->state_fd, RESTORE_WORK_PREFIX,
+			      restore->shown, err) ||
+	    !restore_find(restore, err) || !restore_prepare(restore, err))
+		return false;
+	if (restore->options.dry_run)
+		return true;
+	if (restore->method == RESTORE_RENAME)
+		return restore_replace(restore, err);
+	return (restore->options.live || restore_is_unused(restore, 0, err)) &&
+	       restore_pour(restore, err);
+}
+
+bool restore_run(struct restore *restore, struct error *err)
+{
+	const double began = clock_now();
+	const bool good = run(restore, err);
+
+	restore->seconds = clock_now() - began;
+	return good;
+}
