@@ -59,11 +59,11 @@ bool backup_inspect(void *argument, struct error *err)
 	auto_free char *path = connection_path(inspection->folder_fd, inspection->name);
 	auto_connection connection = { 0 };
 
+	connection_stop_when(worker_should_stop);
 	if (!connection_open(&connection, path,
 			     inspection->frozen ? CONNECTION_FROZEN : CONNECTION_READ, 0,
 			     inspection->shown, err))
 		return false;
-	connection_set_stop(&connection, worker_should_stop);
 	if (!integrity_check(&connection, inspection->verify, err))
 		return false;
 	if (!schema_read(&connection, &inspection->facts, err)) {

@@ -22,6 +22,9 @@ void backup_catalog_release(struct backup_catalog *catalog)
 	for (size_t i = 0; i < catalog->count; i++)
 		backup_manifest_release(&catalog->items[i].manifest);
 	free(catalog->items);
+	for (size_t i = 0; i < catalog->missing.count; i++)
+		free(catalog->missing.items[i]);
+	free((void *)catalog->missing.items);
 	*catalog = (struct backup_catalog){ 0 };
 }
 
@@ -96,8 +99,10 @@ static void add_entry(int folder_fd, const char *name, struct backup_catalog *ca
 		catalog->unreadable += !missing;
 		return;
 	}
-	if (missing)
+	if (missing) {
+		*memory_append(&catalog->missing) = take_pointer(&file);
 		return;
+	}
 	memory_append(catalog)->manifest = manifest;
 	manifest = (struct backup_manifest){ 0 };
 }

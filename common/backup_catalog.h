@@ -21,6 +21,10 @@ struct backup_catalog {
 	struct backup_entry *items; /* oldest first */
 	size_t count, capacity;
 	size_t unreadable; /* manifests that could not be read, or that do not fit their file */
+	struct {
+		char **items;
+		size_t count, capacity;
+	} missing; /* files of which only the manifest is left */
 };
 
 #define auto_backup_catalog __attribute__((cleanup(backup_catalog_release))) struct backup_catalog

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "common/backup.h"
 #include "common/backup_catalog.h"
 #include "common/backup_destination.h"
 #include "common/backup_source.h"
@@ -61,6 +62,24 @@ static bool note(struct backup_checks *checks, struct backup_source *source, boo
 	return true;
 }
 
+static void note_missing(struct backup_checks *checks, const char *folder, const char *file)
+{
+	auto_free char *path = backup_path(folder, file);
+	auto_free char *shown = text_printable(path);
+	auto_free char *reason = memory_format("%s: is gone, only its manifest is left", shown);
+
+	add(checks, path, false, reason);
+}
+
+static void note_unreadable(struct backup_checks *checks, const char *folder, size_t count)
+{
+	auto_free char *shown = text_printable(folder);
+	auto_free char *reason =
+		memory_format("%s: %zu with a manifest that does not fit its file", shown, count);
+
+	add(checks, folder, false, reason);
+}
+
 static bool check_folder(const char *given, enum integrity verify, int work_fd,
 			 struct progress *progress, struct backup_checks *checks, struct error *err)
 {
@@ -78,14 +97,10 @@ static bool check_folder(const char *given, enum integrity verify, int work_fd,
 		if (!note(checks, &source, opened, verify, work_fd, progress, err))
 			return false;
 	}
-	if (catalog.unreadable > 0) {
-		auto_free char *shown = text_printable(given);
-		auto_free char *reason =
-			memory_format("%s: %zu with a manifest that does not fit its file", shown,
-				      catalog.unreadable);
-
-		add(checks, given, false, reason);
-	}
+	for (size_t i = 0; i < catalog.missing.count; i++)
+		note_missing(checks, given, catalog.missing.items[i]);
+	if (catalog.unreadable > 0)
+		note_unreadable(checks, given, catalog.unreadable);
 	return true;
 }
 

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "common/base/clock.h"
+#include "common/base/json.h"
 #include "common/base/memory.h"
 #include "common/base/scope.h"
 #include "common/base/text.h"
@@ -16,6 +17,16 @@ void backup_names_release(struct backup_names *names)
 		free(names->items[i]);
 	free((void *)names->items);
 	*names = (struct backup_names){ 0 };
+}
+
+void backup_names_put(struct json_t *object, const char *key, const struct backup_names *names)
+{
+	struct backup_names absolute = { 0 };
+
+	for (size_t i = 0; i < names->count; i++)
+		*memory_append(&absolute) = target_absolute(names->items[i]);
+	json_put_texts(object, key, absolute.items, absolute.count);
+	backup_names_release(&absolute);
 }
 
 void backup_folder_tidy(const struct destination *destination)

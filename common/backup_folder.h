@@ -18,6 +18,11 @@ struct backup_names {
 
 void backup_names_release(struct backup_names *names);
 
+struct json_t;
+
+/* Puts them as an array of absolute paths under `key`. */
+void backup_names_put(struct json_t *object, const char *key, const struct backup_names *names);
+
 /* Removes what killed runs left, and only that. The manifests only where the folder is ours alone (it is locked). */
 void backup_folder_tidy(const struct destination *destination);
 

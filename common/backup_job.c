@@ -47,6 +47,9 @@ bool backup_job_run(struct backup_job *job, struct error *err)
 	    !target_has_one_name(&job->target, err) ||
 	    !destination_open(&job->place, job->destination, &job->target, !job->dry_run, err))
 		return false;
+	if (job->place.kind != DESTINATION_FOLDER &&
+	    (job->rules.last || job->rules.daily || job->rules.weekly || job->rules.monthly))
+		return fail(err, STATUS_USAGE, "the --keep options are for a folder of backups");
 	backup->target = &job->target;
 	backup->options = job->options;
 	backup->folder_fd = job->place.folder_fd;

@@ -1,11 +1,21 @@
 #include "common/backup_report.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "common/base/clock.h"
 #include "common/base/json.h"
 #include "common/base/memory.h"
 #include "common/base/scope.h"
+
+/* Programs get paths that mean the same wherever they run. */
+static void put_path(struct json_t *object, const char *key, const char *path)
+{
+	auto_free char *absolute =
+		strcmp(path, "-") == 0 ? memory_copy_text(path) : target_absolute(path);
+
+	json_put_text(object, key, absolute);
+}
 
 static const char *words_for(enum integrity level)
 {
@@ -66,7 +76,7 @@ struct json_t *backup_report_json(const char *tool, const struct backup *backup,
 	json_put_number(object, "schema", 1);
 	json_put_text(object, "tool", tool);
 	json_put_text(object, "database", backup->target->absolute);
-	json_put_text(object, "backup", backup->path);
+	put_path(object, "backup", backup->path);
 	json_put_bool(object, "dry_run", dry_run);
 	if (dry_run) {
 		char stamp[CLOCK_STAMP_SIZE];
@@ -77,7 +87,7 @@ struct json_t *backup_report_json(const char *tool, const struct backup *backup,
 		backup_manifest_put(object, &backup->manifest);
 		json_put_seconds(object, "seconds", backup->seconds);
 	}
-	json_put_texts(object, "deleted", deleted->items, deleted->count);
+	backup_names_put(object, "deleted", deleted);
 	return object;
 }
 
@@ -112,7 +122,7 @@ struct json_t *backup_list_json(const char *tool, const char *folder,
 
 	json_put_number(object, "schema", 1);
 	json_put_text(object, "tool", tool);
-	json_put_text(object, "folder", folder);
+	put_path(object, "folder", folder);
 
 	struct json_t *list = json_put_array(object, "backups");
 
@@ -120,7 +130,7 @@ struct json_t *backup_list_json(const char *tool, const char *folder,
 		struct json_t *entry = json_new_object();
 		auto_free char *path = backup_path(folder, catalog->items[i].manifest.file);
 
-		json_put_text(entry, "path", path);
+		put_path(entry, "path", path);
 		backup_manifest_put(entry, &catalog->items[i].manifest);
 		json_add(list, entry);
 	}
@@ -155,7 +165,7 @@ struct json_t *backup_checks_json(const char *tool, const struct backup_checks *
 	for (size_t i = 0; i < checks->count; i++) {
 		struct json_t *entry = json_new_object();
 
-		json_put_text(entry, "path", checks->items[i].path);
+		put_path(entry, "path", checks->items[i].path);
 		json_put_bool(entry, "good", checks->items[i].good);
 		json_put_text(entry, "reason", checks->items[i].reason);
 		json_add(list, entry);

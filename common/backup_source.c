@@ -66,6 +66,30 @@ static bool open_file(struct backup_source *source, struct error *err)
 	return true;
 }
 
+/*
+ * A copy that somebody made of a live database by hand has part of it in its -wal, or needs its -journal: alone it is not
+ * what it seems.
+ */
+static bool stands_alone(const struct backup_source *source, struct error *err)
+{
+	static const enum database_file others[] = { FILE_WAL, FILE_JOURNAL };
+
+	for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
+		const char *suffix = database_file_suffix(others[i]);
+		auto_free char *name = memory_format("%s%s", source->name, suffix);
+		struct stat stat = { 0 };
+
+		if (fstatat(source->folder_fd, name, &stat, AT_SYMLINK_NOFOLLOW) == 0 &&
+		    stat.st_size > 0)
+			return fail(
+				err, STATUS_TROUBLE,
+				"%s: has a %s beside it, so it is a copy of a live database and not all "
+				"of it: make a backup of it (dbbackup) and restore that",
+				source->shown, suffix);
+	}
+	return true;
+}
+
 static bool load_manifest(struct backup_source *source, struct error *err)
 {
 	auto_free char *name = memory_format("%s" MANIFEST_SUFFIX, source->name);
@@ -73,7 +97,7 @@ static bool load_manifest(struct backup_source *source, struct error *err)
 	bool missing = false;
 
 	if (fstatat(source->folder_fd, name, &stat, AT_SYMLINK_NOFOLLOW) != 0 && errno == ENOENT)
-		return true;
+		return stands_alone(source, err);
 	if (!backup_manifest_load(source->folder_fd, source->name, &source->manifest, &missing,
 				  err))
 		return with_name(source, err);
@@ -239,12 +263,52 @@ static bool run(const struct backup_source *source, worker_function *function, i
 	return good;
 }
 
+/* Whether it starts as a database does. An empty one is one only if the manifest says so: a failed copy is empty too. */
+static bool check_start(const struct backup_source *source, int folder_fd, const char *name,
+			struct error *err)
+{
+	auto_close int fd = openat(folder_fd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	uint8_t bytes[DATABASE_HEADER_SIZE];
+	struct database_header header = { 0 };
+	const ssize_t got = fd >= 0 ? pread(fd, bytes, sizeof bytes, 0) : -1;
+
+	if (got < 0)
+		return failed(source, "cannot be read", err);
+	database_header_read(bytes, (size_t)got, &header);
+	return (header.is_database && (got > 0 || source->has_manifest)) ||
+	       fail(err, STATUS_NO, "%s: holds no SQLite database, or an encrypted one",
+		    source->shown);
+}
+
+/* Whether the manifest tells the truth about the database. */
+static bool check_facts(const struct backup_source *source, const struct schema_facts *facts,
+			struct error *err)
+{
+	const struct backup_manifest *manifest = &source->manifest;
+	const struct schema_facts *said = &manifest->facts;
+	const bool unknown = manifest->verified == INTEGRITY_NONE && said->page_size == 0;
+
+	if (!source->has_manifest || unknown)
+		return true;
+	return (said->page_size == facts->page_size && said->pages == facts->pages &&
+		said->user_version == facts->user_version &&
+		said->application_id == facts->application_id &&
+		said->has_revision == facts->has_revision &&
+		strcmp(said->revision, facts->revision) == 0 &&
+		(manifest->packed || (manifest->size == manifest->file_size &&
+				      strcmp(manifest->digest, manifest->database_digest) == 0))) ||
+	       fail(err, STATUS_NO, "%s: is not what its manifest says", source->shown);
+}
+
 /* A damaged database in it is a damaged backup; one that SQLite cannot make anything of is, too. */
 static bool inspect(const struct backup_source *source, enum integrity verify, int folder_fd,
 		    const char *name, bool frozen, struct schema_facts *facts, struct error *err)
 {
-	struct backup_inspection *inspection = worker_share(sizeof *inspection);
+	struct backup_inspection *inspection = NULL;
 
+	if (!check_start(source, folder_fd, name, err))
+		return false;
+	inspection = worker_share(sizeof *inspection);
 	*inspection = (struct backup_inspection){
 		.folder_fd = folder_fd,
 		.name = name,
@@ -259,7 +323,7 @@ static bool inspect(const struct backup_source *source, enum integrity verify, i
 	worker_unshare(inspection, sizeof *inspection);
 	if (!good && err->status == STATUS_TROUBLE && !signals_pending())
 		err->status = STATUS_NO;
-	return good;
+	return good && check_facts(source, facts, err);
 }
 
 bool backup_source_fetch(struct backup_source *source, enum integrity verify, int copy_fd,

@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -74,7 +75,6 @@ static bool look(void *argument, struct error *err)
 
 	if (!open_either(looking, &connection, err))
 		return false;
-	connection_set_stop(&connection, worker_should_stop);
 	if (!schema_read(&connection, &looking->facts, err) ||
 	    !connection_text(&connection, "PRAGMA journal_mode", &mode, err) ||
 	    !schema_tables_read(&connection, looking->count, &tables, err) ||
@@ -162,7 +162,7 @@ bool database_summary_is_strange(const struct database_summary *a, const struct 
 {
 	for (size_t i = 0; i < a->tables.count; i++)
 		for (size_t j = 0; j < b->tables.count; j++)
-			if (strcmp(a->tables.items[i].name, b->tables.items[j].name) == 0)
+			if (strcasecmp(a->tables.items[i].name, b->tables.items[j].name) == 0)
 				return false;
 	return a->tables.count > 0 && b->tables.count > 0;
 }

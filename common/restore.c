@@ -31,10 +31,11 @@ static bool run(struct restore *restore, struct error *err)
 		return false;
 	if (restore->options.dry_run)
 		return true;
-	if (restore->method == RESTORE_RENAME)
-		return restore_replace(restore, err);
-	return (restore->options.live || restore_is_unused(restore, 0, err)) &&
-	       restore_pour(restore, err);
+	if ((!restore->options.live || restore->method == RESTORE_RENAME) &&
+	    !restore_is_unused(restore, 0, err))
+		return false;
+	return restore->method == RESTORE_RENAME ? restore_replace(restore, err)
+						 : restore_pour(restore, err);
 }
 
 bool restore_run(struct restore *restore, struct error *err)

@@ -63,6 +63,7 @@ static bool pour(void *argument, struct error *err)
 	auto_connection from = { 0 }, to = { 0 };
 	__attribute__((cleanup(pour_drop))) struct pour work = { 0 };
 
+	connection_stop_when(worker_should_stop);
 	if (!connection_open(&from, from_path, CONNECTION_READ, 0, restore->source.shown, err) ||
 	    !connection_pin(&from, err) ||
 	    !connection_open(&to, to_path, CONNECTION_WRITE, lock_wait(restore), restore->shown,
@@ -232,7 +233,7 @@ bool restore_pour(struct restore *restore, struct error *err)
 	if (begun)
 		signals_finish_first();
 	if (!good && err->status == STATUS_BUSY && !begun)
-		holders_add(restore->root, restore->database, CAN_WRITE, err);
+		holders_add(restore->root, restore->database, CAN_MIGRATE, err);
 	if (!good)
 		return begun && tell_the_truth(restore, committing, err);
 	restore->committed = true;

@@ -77,9 +77,9 @@ static bool shape(void *argument, struct error *err)
 		memory_format("PRAGMA page_size=%lld; VACUUM", (long long)shaping->page_size);
 	auto_connection connection = { 0 };
 
+	connection_stop_when(worker_should_stop);
 	if (!connection_open(&connection, path, CONNECTION_WRITE, 0, restore->source.shown, err))
 		return false;
-	connection_set_stop(&connection, worker_should_stop);
 	connection_allow_checkpoint(&connection);
 	if (!connection_run(&connection, "PRAGMA journal_mode=DELETE",
 			    "its copy cannot be put into rollback mode", err) ||

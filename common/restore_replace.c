@@ -200,8 +200,5 @@ bool restore_replace(struct restore *restore, struct error *err)
 {
 	__attribute__((cleanup(release_old_files))) struct old_files old = { .aside_fd = -1 };
 
-	/* Others would go on in the old file, and nobody would ever see what they write. */
-	if (restore->target.files[FILE_MAIN].path_fd >= 0 && !restore_is_unused(restore, 0, err))
-		return false;
 	return dress(restore, err) && keep_aside(restore, &old, err) && swap(restore, &old, err);
 }

@@ -46,22 +46,20 @@ static void append_undo(struct text *text, const struct restore *restore)
 static void append_rows(struct text *text, int64_t rows)
 {
 	if (rows < 0)
-		text_append_cell(text, "-", 12);
-	else {
-		auto_free char *number = memory_format("%lld", (long long)rows);
-
-		text_append_cell(text, number, 12);
-	}
+		text_append(text, "not there");
+	else
+		text_append(text, "%lld", (long long)rows);
 }
 
 static void append_table(struct text *text, const char *name, int64_t before, int64_t after)
 {
 	auto_free char *shown = text_printable(name);
 
-	text_append(text, "  ");
+	text_append(text, "  %s  ", shown);
 	append_rows(text, before);
+	text_append(text, " -> ");
 	append_rows(text, after);
-	text_append(text, "%s%s\n", shown, before == after ? "" : "  *");
+	text_append(text, after < 0 ? "\n" : after == 1 ? " row\n" : " rows\n");
 }
 
 static void append_tables(struct text *text, const struct restore *restore)
@@ -69,7 +67,6 @@ static void append_tables(struct text *text, const struct restore *restore)
 	const struct schema_tables *before = &restore->before.tables,
 				   *after = &restore->after.tables;
 
-	text_append(text, "  ROWS NOW    AFTER       TABLE\n");
 	for (size_t i = 0; i < after->count; i++)
 		append_table(text, after->items[i].name,
 			     rows_in(&restore->before, after->items[i].name), after->items[i].rows);
@@ -157,6 +154,13 @@ static void put_changes(struct json_t *object, const struct restore *restore)
 				  before->tables.items[i].rows, -1);
 }
 
+static void put_path(struct json_t *object, const char *key, const char *path)
+{
+	auto_free char *absolute = path ? target_absolute(path) : NULL;
+
+	json_put_text(object, key, absolute);
+}
+
 struct json_t *restore_report_json(const char *tool, const struct restore *restore,
 				   const struct error *failure)
 {
@@ -169,9 +173,9 @@ struct json_t *restore_report_json(const char *tool, const struct restore *resto
 	json_put_text(object, "time", stamp);
 	json_put_text(object, "database",
 		      restore->absolute ? restore->absolute : restore->database);
-	json_put_text(object, "backup", restore->source.path);
-	json_put_text(object, "safety_copy", restore->safety_copy);
-	json_put_texts(object, "kept_aside", restore->aside.items, restore->aside.count);
+	put_path(object, "backup", restore->source.path);
+	put_path(object, "safety_copy", restore->safety_copy);
+	backup_names_put(object, "kept_aside", &restore->aside);
 	json_put_text(object, "method", method_name(restore));
 	json_put_bool(object, "dry_run", restore->options.dry_run);
 	json_put_seconds(object, "seconds", restore->seconds);

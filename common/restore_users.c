@@ -1,9 +1,17 @@
 /* Who uses the database that is to be restored. */
 
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#include "common/base/memory.h"
 #include "common/base/scope.h"
 #include "common/base/text.h"
 #include "common/holder.h"
 #include "common/holders_text.h"
+#include "common/linux/open_files.h"
 #include "common/restore.h"
 #include "common/survey.h"
 #include "common/verdict.h"
@@ -30,6 +38,47 @@ static bool refuse(const struct restore *restore, const struct survey *survey, s
 							   : "");
 }
 
+/* Of a database that is not there: who still has the one open that was, or one of its other files. */
+static bool nobody_has_the_old(const struct restore *restore, struct error *err)
+{
+	char link[64];
+
+	(void)snprintf(link, sizeof link, "self/fd/%d", restore->target.folder_fd);
+
+	auto_free char *folder = proc_read_link(restore->root->fd, link);
+	auto_open_files found = { 0 };
+	struct stat stat = { 0 };
+	char *paths[FILE_COUNT] = { 0 };
+	struct open_target targets[FILE_COUNT] = { 0 };
+	const struct open_query query = { .targets = targets,
+					  .count = FILE_COUNT,
+					  .self = getpid() };
+
+	if (fstat(restore->target.folder_fd, &stat) != 0)
+		return fail_errno(err, STATUS_TROUBLE, "%s: cannot look at its folder",
+				  restore->shown);
+	for (enum database_file file = FILE_MAIN; file < FILE_COUNT; file++) {
+		paths[file] = memory_format("%s/%s%s", folder ? folder : "", restore->target.name,
+					    database_file_suffix(file));
+		targets[file] = (struct open_target){
+			.major = major(stat.st_dev),
+			.minor = minor(stat.st_dev),
+			.path = paths[file],
+		};
+	}
+
+	const bool good = open_files_walk(restore->root, &query, false, &found, err);
+
+	for (enum database_file file = FILE_MAIN; file < FILE_COUNT; file++)
+		free(paths[file]);
+	if (!good)
+		return false;
+	return found.count == 0 ||
+	       fail(err, STATUS_BUSY,
+		    "%s: is gone, but process %d still works in the file that was there: stop it first",
+		    restore->shown, found.items[0].pid);
+}
+
 bool restore_is_unused(const struct restore *restore, pid_t ours, struct error *err)
 {
 	const struct survey_options options = { .scan = true };
@@ -38,6 +87,9 @@ bool restore_is_unused(const struct restore *restore, pid_t ours, struct error *
 	auto_survey survey = { 0 };
 	auto_verdict verdict = { 0 };
 
+	/* Others would go on in the old file, and nobody would ever see what they write. */
+	if (restore->target.files[FILE_MAIN].path_fd < 0)
+		return nobody_has_the_old(restore, err);
 	if (!wait_until_yes(&survey, &verdict, restore->root, restore->database, &options,
 			    CAN_MIGRATE, false, patience, err))
 		return false;

@@ -5,6 +5,7 @@
 
 #include "common/base/memory.h"
 #include "common/base/scope.h"
+#include "common/linux/worker.h"
 
 char *connection_path(int folder_fd, const char *name)
 {
@@ -34,6 +35,7 @@ bool target_connect(const struct target *target, double wait, const char *shown,
 			"%s: is empty, but the -wal beside it is not: keep a copy of both before anything "
 			"opens it",
 			shown);
+	connection_stop_when(worker_should_stop);
 	if (!connection_open(connection, path, CONNECTION_WRITE, wait, shown, err) ||
 	    !connection_pin(connection, err))
 		return false;

@@ -164,6 +164,9 @@ bool worker_finish(struct worker *worker, const struct worker_watch *watch, stru
 		(void)fail(err, STATUS_TROUBLE, "%s: ended early (status %d)", worker->doing,
 			   WEXITSTATUS(status));
 	}
+	/* Whatever it failed with after it was asked to stop, that is why. */
+	if (!good)
+		(void)signals_check(err);
 	release(worker);
 	return good;
 }

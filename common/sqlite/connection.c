@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "common/base/clock.h"
 #include "common/base/memory.h"
 #include "common/base/scope.h"
 #include "common/base/text.h"
@@ -13,6 +14,40 @@ static const char vfs_name[] = "dblocktools";
 
 /* How many of SQLite's steps pass between two looks at whether to stop. */
 enum { STEPS_BETWEEN_LOOKS = 100000 };
+
+static bool (*stop_asked)(void); /* NULL: nobody asks */
+
+/* How long one may be patient about locks, on clock_now(); SQLite asks again and again. */
+static const double pause_seconds = 0.005;
+
+void connection_stop_when(bool (*stop)(void))
+{
+	stop_asked = stop;
+}
+
+bool connection_was_stopped(void)
+{
+	return stop_asked && stop_asked();
+}
+
+static int look_whether_to_stop(void *nothing)
+{
+	(void)nothing;
+	return connection_was_stopped();
+}
+
+/* SQLite's busy handler: not 0 means to try again. `waited` is how often it was asked for this lock. */
+static int wait_for_lock(void *context, int waited)
+{
+	struct connection *connection = context;
+
+	if (waited == 0)
+		connection->patient_until = clock_now() + connection->wait;
+	if (clock_now() >= connection->patient_until || connection_was_stopped())
+		return 0;
+	clock_sleep_until(clock_now() + pause_seconds);
+	return 1;
+}
 
 /* The path is what it says: SQLite's own would resolve /proc/self/fd/N to a path that may mean another file later. */
 static int take_path(sqlite3_vfs *vfs, const char *path, int size, char *full)
@@ -54,7 +89,7 @@ bool connection_fail(const struct connection *connection, int code, const char *
 		    "%s: %s: %s", connection->shown, doing, words);
 }
 
-static bool configure(struct connection *connection, double wait, struct error *err)
+static bool configure(struct connection *connection, struct error *err)
 {
 	static const struct {
 		int option, value;
@@ -70,8 +105,8 @@ static bool configure(struct connection *connection, double wait, struct error *
 		code = sqlite3_db_config(connection->db, settings[i].option, settings[i].value,
 					 NULL);
 	if (code == SQLITE_OK)
-		code = sqlite3_busy_timeout(connection->db,
-					    wait > 1e6 ? 1000000000 : (int)(wait * 1000));
+		code = sqlite3_busy_handler(connection->db, wait_for_lock, connection);
+	sqlite3_progress_handler(connection->db, STEPS_BETWEEN_LOOKS, look_whether_to_stop, NULL);
 	if (code != SQLITE_OK)
 		return connection_fail(connection, code, "cannot be set up", err);
 	/* None of these looks at the file. */
@@ -107,7 +142,7 @@ bool connection_open(struct connection *connection, const char *path, enum conne
 
 	auto_free char *uri = way == CONNECTION_FROZEN ? frozen_uri(path) : NULL;
 
-	*connection = (struct connection){ .shown = shown };
+	*connection = (struct connection){ .shown = shown, .wait = wait };
 	if (!register_vfs())
 		return fail(err, STATUS_TROUBLE, "SQLite cannot be set up");
 
@@ -115,28 +150,12 @@ bool connection_open(struct connection *connection, const char *path, enum conne
 
 	if (code != SQLITE_OK)
 		return connection_fail(connection, code, "cannot be opened", err);
-	return configure(connection, wait, err);
+	return configure(connection, err);
 }
 
 void connection_allow_checkpoint(struct connection *connection)
 {
 	(void)sqlite3_db_config(connection->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 0, NULL);
-}
-
-static int look_whether_to_stop(void *context)
-{
-	bool (*stop)(void) = *(bool (**)(void))context;
-
-	return stop();
-}
-
-void connection_set_stop(struct connection *connection, bool (*stop)(void))
-{
-	static bool (*asked)(void);
-
-	asked = stop;
-	sqlite3_progress_handler(connection->db, STEPS_BETWEEN_LOOKS, look_whether_to_stop,
-				 (void *)&asked);
 }
 
 bool connection_close(struct connection *connection, struct error *err)

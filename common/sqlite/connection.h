@@ -20,8 +20,10 @@
 struct sqlite3;
 
 struct connection {
-	struct sqlite3 *db; /* NULL: not open */
-	const char *shown;  /* its name in messages, printable; owned by the caller */
+	struct sqlite3 *db;   /* NULL: not open */
+	const char *shown;    /* its name in messages, printable; owned by the caller */
+	double wait;	      /* seconds to be patient about a lock */
+	double patient_until; /* on clock_now(), for the lock that is waited for now */
 };
 
 #define auto_connection __attribute__((cleanup(connection_drop))) struct connection
@@ -40,8 +42,12 @@ bool connection_open(struct connection *connection, const char *path, enum conne
 /* Lets the last connection clean up as SQLite does: checkpoint, and remove -wal and -shm. */
 void connection_allow_checkpoint(struct connection *connection);
 
-/* Asked now and then in long statements; true ends them. */
-void connection_set_stop(struct connection *connection, bool (*stop)(void));
+/* Asked now and then in long statements and while waiting for locks, of all connections that are opened from now on; true
+ * ends them. */
+void connection_stop_when(bool (*stop)(void));
+
+/* Whether that has been said. */
+bool connection_was_stopped(void);
 
 /* Closes; an error when SQLite says so. */
 bool connection_close(struct connection *connection, struct error *err);

@@ -22,7 +22,8 @@ bool pour_begin(struct pour *pour, struct connection *from, struct connection *t
 		return connection_fail(to, sqlite3_extended_errcode(to->db), "cannot be written",
 				       err);
 	/* No page yet: this takes the write lock only. sqlite3_backup_step() does not ask the busy handler. */
-	while (is_busy(code = sqlite3_backup_step(pour->backup, 0)) && clock_now() < until)
+	while (is_busy(code = sqlite3_backup_step(pour->backup, 0)) && clock_now() < until &&
+	       !connection_was_stopped())
 		clock_sleep_until(clock_now() + pause_seconds);
 	if (code == SQLITE_OK || code == SQLITE_DONE)
 		return true;
