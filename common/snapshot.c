@@ -74,16 +74,11 @@ static bool copy_by_api(struct raw *raw, struct connection *from, struct error *
 	return pour_finish(&pour, err) && connection_close(&to, err);
 }
 
-/* After the API: the same finish, on the file that it made. */
-static bool take_by_api(struct raw *raw, struct connection *from, struct error *err)
+/* After SQLite made the copy: the same finish, on the file that it made. */
+static bool measure_copy(struct raw *raw, struct error *err)
 {
 	struct stat made = { 0 };
 
-	raw->snapshot->method = SNAPSHOT_API;
-	if (ftruncate(raw->copy_fd, 0) != 0)
-		return failed(raw->snapshot, "the copy cannot be written", err);
-	if (!copy_by_api(raw, from, err))
-		return false;
 	if (fstat(raw->copy_fd, &made) != 0)
 		return failed(raw->snapshot, "the copy cannot be measured", err);
 	raw->size = (uint64_t)made.st_size;
@@ -92,6 +87,16 @@ static bool take_by_api(struct raw *raw, struct connection *from, struct error *
 		return raw->digest && failed(raw->snapshot, "the copy cannot be written", err);
 	file_digest_reach(raw->digest, raw->size);
 	return true;
+}
+
+static bool take_by_api(struct raw *raw, struct connection *from, struct error *err)
+{
+	raw->snapshot->method = SNAPSHOT_API;
+	if (ftruncate(raw->copy_fd, 0) != 0)
+		return failed(raw->snapshot, "the copy cannot be written", err);
+	if (!copy_by_api(raw, from, err))
+		return false;
+	return measure_copy(raw, err);
 }
 
 /* Everything that has to happen under the pin. */
@@ -114,7 +119,31 @@ static bool copy_pinned(struct raw *raw, struct connection *connection, struct e
 	return raw_copy(raw, err);
 }
 
-static bool take(struct raw *raw, struct error *err)
+/*
+ * On a file system that is mounted read-only SQLite can open no WAL without its -shm, and roll no journal back. But nothing
+ * changes there: the files are copied as they are, and SQLite does in the copy what it would have done there.
+ */
+static bool take_frozen(struct raw *raw, struct error *err)
+{
+	struct snapshot *snapshot = raw->snapshot;
+	auto_free char *path = connection_path(snapshot->folder_fd, snapshot->name);
+	auto_connection copy = { 0 };
+	bool wal = false;
+
+	if (!raw_copy_all_files(raw, err))
+		return false;
+	connection_stop_when(worker_should_stop);
+	if (!connection_open(&copy, path, CONNECTION_WRITE, 0, snapshot->shown, err) ||
+	    !connection_pin(&copy, err) || !is_wal(&copy, &wal, err) ||
+	    !connection_run(&copy, "ROLLBACK; PRAGMA journal_mode=DELETE",
+			    "its WAL cannot be folded in", err) ||
+	    !connection_close(&copy, err))
+		return false;
+	snapshot->mode = wal ? JOURNAL_WAL : JOURNAL_ROLLBACK;
+	return measure_copy(raw, err);
+}
+
+static bool take_live(struct raw *raw, struct error *err)
 {
 	struct snapshot *snapshot = raw->snapshot;
 	auto_connection connection = { 0 };
@@ -134,6 +163,15 @@ static bool take(struct raw *raw, struct error *err)
 	snapshot->lock_seconds = clock_now() - pinned;
 	if (raw->method == COPY_REFLINK && snapshot->method != SNAPSHOT_API &&
 	    !raw_complete(raw, err))
+		return false;
+	return true;
+}
+
+static bool take(struct raw *raw, struct error *err)
+{
+	struct snapshot *snapshot = raw->snapshot;
+
+	if (!(target_is_frozen(snapshot->target) ? take_frozen(raw, err) : take_live(raw, err)))
 		return false;
 	if (snapshot->method != SNAPSHOT_API)
 		snapshot->method = raw->method == COPY_REFLINK ? SNAPSHOT_REFLINK

@@ -89,8 +89,11 @@ static bool copy_chunks(struct raw *raw, struct error *err)
 			return failed(snapshot, "cannot be copied", err);
 		if (!lay_over(raw, &next, at + length) || (at == 0 && !raw_mark_as_rollback(raw)))
 			return failed(snapshot, "cannot be copied", err);
-		/* Begin to write it back now, so that the last sync has less to wait for; only a hint. */
-		if (raw->method != COPY_REFLINK)
+		/*
+		 * Begin to write it back now, so that the last sync has less to wait for; only a hint. It may have to
+		 * wait for the disk itself, and in rollback mode writers wait for us.
+		 */
+		if (raw->method != COPY_REFLINK && snapshot->mode == JOURNAL_WAL)
 			(void)sync_file_range(raw->copy_fd, (off_t)at, (off_t)length,
 					      SYNC_FILE_RANGE_WRITE);
 		file_digest_reach(raw->digest, at + length);
@@ -229,4 +232,33 @@ bool raw_finish(struct raw *raw, struct error *err)
 	}
 	snapshot->size = raw->size;
 	return file_digest_finish(digest, snapshot->digest, err);
+}
+
+static bool copy_beside(struct raw *raw, enum database_file file, struct error *err)
+{
+	const struct snapshot *snapshot = raw->snapshot;
+	const struct target_file *original = &snapshot->target->files[file];
+	auto_free char *name = memory_format("%s%s", snapshot->name, database_file_suffix(file));
+	auto_close int from = -1, to = -1;
+
+	if (original->path_fd < 0)
+		return true;
+	from = target_reopen(snapshot->target, file, err);
+	if (from < 0)
+		return false;
+	to = openat(snapshot->folder_fd, name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
+		    0600);
+	return (to >= 0 &&
+		file_copy_range(from, to, 0, (uint64_t)original->stat.st_size, &raw->method)) ||
+	       failed(snapshot, "cannot be copied", err);
+}
+
+bool raw_copy_all_files(struct raw *raw, struct error *err)
+{
+	const uint64_t size = (uint64_t)raw->snapshot->target->files[FILE_MAIN].stat.st_size;
+
+	if (ftruncate(raw->copy_fd, 0) != 0 || ftruncate(raw->copy_fd, (off_t)size) != 0 ||
+	    !file_copy_range(raw->main_fd, raw->copy_fd, 0, size, &raw->method))
+		return failed(raw->snapshot, "cannot be copied", err);
+	return copy_beside(raw, FILE_WAL, err) && copy_beside(raw, FILE_JOURNAL, err);
 }

@@ -42,6 +42,9 @@ bool raw_complete(struct raw *raw, struct error *err);
 /* Under the pin, by copying: all of it. */
 bool raw_copy(struct raw *raw, struct error *err);
 
+/* Of a database that nobody can write to: the main file, and its -wal and -journal beside it. */
+bool raw_copy_all_files(struct raw *raw, struct error *err);
+
 /*
  * A copy without a -wal is one in rollback mode, and says so in its header. Where pages end in bytes of an extension's
  * (a checksum, say), the page is left as it is. False with errno set.

@@ -298,6 +298,15 @@ bool target_may_read(const struct target *target, struct error *err)
 	return fd >= 0;
 }
 
+bool target_is_frozen(const struct target *target)
+{
+	const char *options = target->filesystem_options;
+
+	/* An overlay's parts may still change. */
+	return target->trust == FILESYSTEM_LOCAL && strcmp(target->filesystem, "overlay") != 0 &&
+	       strncmp(options, "ro", 2) == 0 && (options[2] == ',' || options[2] == '\0');
+}
+
 bool target_has_one_name(const struct target *target, struct error *err)
 {
 	const unsigned long names = (unsigned long)target->files[FILE_MAIN].stat.st_nlink;

@@ -71,6 +71,9 @@ int target_reopen(const struct target *target, enum database_file file, struct e
 /* Whether the user may read the main file by their own rights; a file capability must not lend them ours. */
 bool target_may_read(const struct target *target, struct error *err);
 
+/* Whether nobody on this machine can write to its file system: mounted read-only, the whole of it. */
+bool target_is_frozen(const struct target *target);
+
 /*
  * Refuses one with several hard links: SQLite keeps its -wal and -journal beside the name that the application uses,
  * and they belong to it (howtocorrupt.html 2.5).

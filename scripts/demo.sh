@@ -1,6 +1,7 @@
 #!/bin/bash -p
 # The story that dblocktools is for, told with a real bot and a real lock: a forgotten transaction, the
-# "database is locked" that somebody else gets, who it is and why, its clean end, and the proof that it is over.
+# "database is locked" that somebody else gets, who it is and why, its clean end, and the proof that it is over; then a
+# backup of the live database, a slip, and the way back.
 # On a fresh machine it installs what is missing and builds first. Changes nothing outside of a folder of its own.
 set -euo pipefail
 
@@ -102,3 +103,20 @@ expect_status 0 dblockcheck data/bot.db
 say 'And the migration goes through:'
 show sqlite3 data/bot.db 'ALTER TABLE orders ADD COLUMN paid_at TEXT' \
 	'SELECT count(*) FROM orders' 'PRAGMA quick_check'
+
+say 'The bot works again. A backup, while it does:'
+start_bot --mode=well-behaved
+show dbbackup data/bot.db
+expect_status 0 dbbackup -q --check data/backups
+
+say 'Somebody slips:'
+show sqlite3 -cmd '.timeout 5000' data/bot.db 'DELETE FROM order_events' 'SELECT count(*) FROM order_events'
+
+say 'Put it back. Not under the feet of the bot, unless that is what you want (--live):'
+show dbrestore data/backups data/bot.db
+expect_status 5 dbrestore data/backups data/bot.db
+show botkill data/bot.db
+kill -0 "$bot" 2>/dev/null && fail 'the bot is still there'
+bot=
+show dbrestore data/backups data/bot.db
+show sqlite3 data/bot.db 'SELECT count(*) > 0 FROM order_events' 'PRAGMA quick_check'

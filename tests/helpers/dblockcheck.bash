@@ -326,9 +326,10 @@ stat_all() {
 	find "$1" -type f -printf '%p last read %A@\n' | sort
 }
 
-# The locks on the files of a folder, without the running number in front.
+# The locks on the files of a folder, without the running number in front. The kernel may list one twice to who reads
+# while others come and go.
 locks_in() {
 	local inodes
 	inodes=$(find "$1" -printf '%i\n' | paste -sd '|')
-	sed -E 's/^[0-9]+: //' /proc/locks | grep -E ":($inodes) " | sort || true
+	sed -E 's/^[0-9]+: //' /proc/locks | grep -E ":($inodes) " | sort -u || true
 }
