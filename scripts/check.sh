@@ -213,12 +213,12 @@ check_analyzer() {
 	make_tree "$BUILD/analyzer" CC=gcc all CFLAGS='-O1 -g -Werror -fanalyzer'
 }
 
-# cppcheck 2.10 does not know __attribute__((cleanup)) and takes each auto_close for a leak; -fanalyzer and the
+# readdir(3) is safe where each thread has a stream of its own. cppcheck 2.10 does not know __attribute__((cleanup)) and takes each auto_close for a leak; -fanalyzer and the
 # sanitizers look for leaks instead.
 check_cppcheck() {
 	need_files "tools/*.c" tools/*.c
 	cppcheck --quiet --error-exitcode=1 -j "$JOBS" --std=c11 --library=gnu --library=posix --inline-suppr \
-		--suppress=resourceLeak --enable=warning,performance,portability -I. -D_GNU_SOURCE '-DDBLOCKTOOLS_VERSION="0"' \
+		--suppress=resourceLeak --suppress=readdirCalled --enable=warning,performance,portability -I. -D_GNU_SOURCE '-DDBLOCKTOOLS_VERSION="0"' \
 		common tools
 }
 

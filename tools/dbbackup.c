@@ -36,10 +36,9 @@ static const struct cli cli = {
 	.usage = "[OPTION]... DATABASE [FOLDER|FILE|-]\n"
 		 "       dbbackup --list FOLDER\n"
 		 "       dbbackup --check FILE|FOLDER",
-	.summary =
-		"Take a consistent, verified copy of a live SQLite database, without stopping or\n"
-		"starving anybody. It goes to a new file in FOLDER (backups/ beside the database),\n"
-		"to FILE, which must not exist, or to standard output.",
+	.summary = "Take a consistent, verified copy of a live SQLite database, without stopping\n"
+		   "or starving anybody. It goes to a new file in FOLDER (backups/ beside the\n"
+		   "database), to FILE, which must not exist, or to standard output.",
 	.options =
 		(const struct cli_option[]){
 			{ KEY_VERIFY, "verify", "quick|full|none",

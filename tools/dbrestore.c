@@ -27,14 +27,13 @@ static const struct cli cli = {
 	.tool = "dbrestore",
 	.usage = "[OPTION]... BACKUP|FOLDER DATABASE",
 	.summary =
-		"Put a backup back, all or nothing. It is verified before anything is touched, what\n"
-		"is there now is backed up first, and then it is written as one transaction into\n"
-		"the database, or in place of one that is missing or broken. Of a FOLDER the\n"
-		"newest backup is taken.",
+		"Put a backup back, all or nothing. It is verified before anything is touched,\n"
+		"what is there now is backed up first, and then it is written as one transaction\n"
+		"into the database, or in place of one that is missing or broken. Of a FOLDER\n"
+		"the newest backup is taken.",
 	.options =
 		(const struct cli_option[]){
-			{ KEY_AT, "at", "TIME",
-			  "the newest one not after this (UTC, 2026-11-22T12:15)" },
+			{ KEY_AT, "at", "TIME", "the newest not after this (2026-11-22T12:15Z)" },
 			{ KEY_DRY_RUN, "dry-run", NULL,
 			  "say what would change, and change nothing" },
 			{ KEY_LIVE, "live", NULL, "also while others have the database open" },

@@ -133,7 +133,8 @@ static bool is_work_name(const char *name, const char *prefix)
 {
 	const size_t length = strlen(prefix);
 
-	return strncmp(name, prefix, length) == 0 && strlen(name) == length + DIGITS &&
+	return length + DIGITS < WORK_NAME_SIZE && strncmp(name, prefix, length) == 0 &&
+	       strlen(name) == length + DIGITS &&
 	       strspn(name + length, "0123456789abcdef") == DIGITS;
 }
 
@@ -149,7 +150,7 @@ size_t work_folder_sweep(int parent_fd, const char *prefix)
 
 		struct work_folder left = { .parent_fd = parent_fd };
 
-		(void)snprintf(left.name, sizeof left.name, "%s", entry->d_name);
+		memcpy(left.name, entry->d_name, strlen(entry->d_name) + 1); /* of known length */
 		left.fd = open_locked(parent_fd, left.name);
 		if (left.fd < 0 || !only_ours(left.fd)) {
 			scope_close(&left.fd);

@@ -35,6 +35,7 @@ static int own_channel = -1;
 
 void *worker_share(size_t size)
 {
+	/* cppcheck-suppress invalidFunctionArg ; -1 is what portable programs give for no file */
 	void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 
 	if (memory == MAP_FAILED)
@@ -113,6 +114,7 @@ bool worker_start(struct worker *worker, const char *doing, worker_function *fun
 /* Waits for the child's end, or with `paused` for its pause too. Returns true when it ended. */
 static bool wait_for(struct worker *worker, const struct worker_watch *watch, bool *paused)
 {
+	bool asked = false;
 	double kill_at = 0;
 	struct pollfd events[] = {
 		{ .fd = worker->pidfd, .events = POLLIN },
@@ -124,7 +126,7 @@ static bool wait_for(struct worker *worker, const struct worker_watch *watch, bo
 		(void)poll(events, sizeof events / sizeof *events, LOOK_MILLISECONDS);
 		if (events[0].revents)
 			return true;
-		if (events[1].revents && !kill_at) {
+		if (paused && events[1].revents && !asked) {
 			*paused = true;
 			return false;
 		}
@@ -134,7 +136,8 @@ static bool wait_for(struct worker *worker, const struct worker_watch *watch, bo
 			continue;
 		atomic_store(&worker->result->stop, true);
 		events[2].fd = -1; /* stays readable: seen */
-		if (kill_at == 0) {
+		if (!asked) {
+			asked = true;
 			kill_at = clock_now() + seconds_to_stop;
 			if (paused)
 				(void)shutdown(worker->channel, SHUT_WR);
