@@ -18,7 +18,7 @@ DEFINES   := -I. -D_GNU_SOURCE -DDBLOCKTOOLS_VERSION='"$(VERSION)"' \
              $(shell $(PKG_CONFIG) --cflags $(PACKAGES) 2>/dev/null)
 LIBRARIES := $(shell $(PKG_CONFIG) --libs $(PACKAGES) 2>/dev/null)
 
-compile = $(CC) -std=gnu11 $(WARNINGS) $(HARDENING) $(DEFINES) $(CPPFLAGS) $(CFLAGS)
+compile = $(CC) -std=gnu11 $(WARNINGS) $(HARDENING) $(DEFINES) $(CPPFLAGS) $(CFLAGS) $(pic)
 link    = $(CC) $(HARDENING_LINK) -Wl,--as-needed -pthread $(LDFLAGS) -o $@ $(filter-out %.list,$^) \
           $(LIBRARIES) -lm $(also) $(LDLIBS)
 
@@ -35,6 +35,7 @@ units   := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/unit/test_*.c))
 fuzzers := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/fuzz/fuzz_*.c))
 helpers := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/helpers/*.c))
 benches := $(patsubst tests/bench/%.c,$(BUILD)/tests/helpers/%,$(wildcard tests/bench/*.c))
+shims   := $(BUILD)/tests/fault/inject.so $(BUILD)/tests/fault/record.so
 objects := $(patsubst %.c,$(BUILD)/%.o,$(modules) $(wildcard tools/*.c tests/*/*.c))
 
 all: $(tools)                   ## build the tools (the default)
@@ -48,6 +49,11 @@ $(fuzzers): private also = -fsanitize=fuzzer
 $(tools) $(units) $(fuzzers) $(helpers) $(benches): $(BUILD)/link.list
 	@mkdir -p $(@D)
 	$(link)
+
+# What is loaded before the C library, into a tool that is tested.
+$(BUILD)/tests/fault/%.o: private pic := -fPIC
+$(shims): $(BUILD)/%.so: $(BUILD)/%.o $(BUILD)/tests/fault/intercept.o $(BUILD)/link.list
+	$(CC) -shared -Wl,-z,relro,-z,now $(LDFLAGS) -o $@ $(filter %.o,$^) $(LDLIBS)
 
 # A module that is gone must not live on in the archive: it is made anew, also when the list changes.
 $(library): $(modules:%.c=$(BUILD)/%.o) $(BUILD)/modules.list
@@ -67,7 +73,7 @@ $(BUILD)/%.list: always
 	@printf '%s\n' '$(subst ','\'',$(content))' | cmp -s - $@ || \
 	 printf '%s\n' '$(subst ','\'',$(content))' > $@
 
-build-tests: $(units) $(helpers) $(benches)     ## build the unit tests, and the helpers of all tests
+build-tests: $(units) $(helpers) $(benches) $(shims)     ## build the unit tests, and the helpers of all tests
 
 test:                           ## run the unit tests and the command line tests
 	BUILD='$(BUILD)' scripts/check.sh tests

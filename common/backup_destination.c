@@ -82,13 +82,21 @@ static bool use_folder(struct destination *destination, const char *path, bool m
 
 static bool use_file(struct destination *destination, const char *path, struct error *err)
 {
-	struct stat stat = { 0 };
-
 	destination->kind = DESTINATION_FILE;
 	destination->folder = parent_of(path);
 	destination->file = memory_copy_text(path + strlen(destination->folder));
-	if (!open_folder(destination, err))
-		return false;
+	return open_folder(destination, err);
+}
+
+bool destination_is_free(const struct destination *destination, struct error *err)
+{
+	struct stat stat = { 0 };
+
+	if (destination->kind != DESTINATION_FILE)
+		return true;
+
+	auto_free char *path = memory_format("%s%s", destination->folder, destination->file);
+
 	if (fstatat(destination->folder_fd, destination->file, &stat, AT_SYMLINK_NOFOLLOW) == 0) {
 		errno = EEXIST;
 		return failed(path, "is not overwritten", err);

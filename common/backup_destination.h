@@ -25,11 +25,14 @@ struct destination {
 
 /*
  * Finds out what `given` is: "-", a folder that exists, a folder to be made ("x/"; only its last part, mode 0700), else a
- * file that must not exist. NULL: the folder "backups" beside the database, made if missing. `make` false (a dry run)
+ * file, see destination_is_free(). NULL: the folder "backups" beside the database, made if missing. `make` false (a dry run)
  * makes no folder: folder_fd stays -1 where there is none.
  */
 bool destination_open(struct destination *destination, const char *given,
 		      const struct target *target, bool make, struct error *err);
+
+/* Refuses a file that exists: it is not overwritten. */
+bool destination_is_free(const struct destination *destination, struct error *err);
 
 /* Opens an existing folder of backups. */
 bool destination_open_folder(struct destination *destination, const char *given, struct error *err);

@@ -108,3 +108,12 @@ bool backup_folder_plan(struct backup *backup, const struct destination *destina
 			add_name(deleted, destination, &catalog.items[i]);
 	return true;
 }
+
+bool backup_folder_list(const char *path, struct backup_catalog *catalog, struct error *err)
+{
+	auto_free char *shown = text_printable(path);
+	auto_destination place = DESTINATION_NONE;
+
+	return destination_open_folder(&place, path, err) &&
+	       backup_catalog_read(place.folder_fd, shown, catalog, err);
+}

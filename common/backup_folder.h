@@ -26,6 +26,9 @@ void backup_names_put(struct json_t *object, const char *key, const struct backu
 /* Removes what killed runs left, and only that. The manifests only where the folder is ours alone (it is locked). */
 void backup_folder_tidy(const struct destination *destination);
 
+/* Reads the folder at a path. */
+bool backup_folder_list(const char *path, struct backup_catalog *catalog, struct error *err);
+
 /* After a backup was published: deletes what `rules` drop, and names it. */
 bool backup_folder_prune(const struct backup *backup, const struct destination *destination,
 			 const struct backup_rules *rules, struct backup_names *deleted,

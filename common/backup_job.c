@@ -29,6 +29,8 @@ static bool make(struct backup_job *job, struct error *err)
 	if (place->kind == DESTINATION_FOLDER && !destination_lock(place, job->options.wait, err))
 		return false;
 	backup_folder_tidy(place);
+	if (!destination_is_free(place, err))
+		return false;
 	if (!backup_make(&job->backup, err)) {
 		if (err->status == STATUS_BUSY)
 			holders_add(job->root, job->database, CAN_READ, err);
@@ -56,7 +58,8 @@ bool backup_job_run(struct backup_job *job, struct error *err)
 	backup->folder = job->place.folder;
 	backup->file = job->place.file;
 	backup->progress = job->progress;
-	return job->dry_run
-		       ? backup_folder_plan(backup, &job->place, &job->rules, &job->deleted, err)
-		       : make(job, err);
+	if (!job->dry_run)
+		return make(job, err);
+	return destination_is_free(&job->place, err) &&
+	       backup_folder_plan(backup, &job->place, &job->rules, &job->deleted, err);
 }

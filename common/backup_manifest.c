@@ -49,7 +49,7 @@ void backup_manifest_put(struct json_t *object, const struct backup_manifest *ma
 		      journal_mode_name(manifest->was_wal ? JOURNAL_WAL : JOURNAL_ROLLBACK));
 	json_put_text(object, "verified", integrity_name(manifest->verified));
 	json_put_text(object, "method", manifest->method);
-	json_put_seconds(object, "read_lock_seconds", manifest->lock_seconds);
+	json_put_short_seconds(object, "read_lock_seconds", manifest->lock_seconds);
 	json_put_text(object, "mode", mode);
 	json_put_number(object, "uid", manifest->uid);
 	json_put_number(object, "gid", manifest->gid);

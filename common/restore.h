@@ -32,6 +32,7 @@
 /* What is kept beside a database; made with mode 0700. */
 #define STATE_FOLDER ".dblocktools"
 #define RESTORE_WORK_PREFIX ".dbrestore."
+#define RESTORE_ASIDE_PREFIX "aside-"
 
 struct restore_options {
 	int64_t at; /* the newest backup not after this; milliseconds since 1970; negative: the newest */

@@ -1,10 +1,12 @@
 /* The database that is to be restored, or the place where it is to be; and the state folder beside it. */
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "common/backup_destination.h"
 #include "common/base/memory.h"
@@ -55,11 +57,45 @@ static bool find_database(struct restore *restore, struct error *err)
 	if (fstatat(AT_FDCWD, restore->database, &stat, AT_SYMLINK_NOFOLLOW) != 0 &&
 	    errno == ENOENT)
 		return place_missing(restore, err);
-	if (!target_open(&restore->target, restore->root, restore->database, err) ||
-	    !target_has_one_name(&restore->target, err))
+	if (!target_open(&restore->target, restore->root, restore->database, err))
 		return false;
 	restore->folder = folder_of(&restore->target);
 	return true;
+}
+
+/* Lets go of the names in one folder aside that are still names of what is in place. */
+static void clear_aside(const struct restore *restore, const char *name)
+{
+	auto_close int fd =
+		openat(restore->state_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+
+	for (enum database_file file = FILE_MAIN; fd >= 0 && file < FILE_COUNT; file++) {
+		auto_free char *own =
+			memory_format("%s%s", restore->target.name, database_file_suffix(file));
+		struct stat aside = { 0 }, there = { 0 };
+
+		if (fstatat(fd, own, &aside, AT_SYMLINK_NOFOLLOW) == 0 &&
+		    fstatat(restore->target.folder_fd, own, &there, AT_SYMLINK_NOFOLLOW) == 0 &&
+		    aside.st_ino == there.st_ino && aside.st_dev == there.st_dev)
+			(void)unlinkat(fd, own, 0);
+	}
+	(void)unlinkat(restore->state_fd, name, AT_REMOVEDIR); /* only when nothing is left in it */
+}
+
+/* A restore by rename that was cut off has given what is in place a second name aside, and has not taken the first. */
+static void undo_interrupted(struct restore *restore)
+{
+	struct target_file *main = &restore->target.files[FILE_MAIN];
+	const int fd = openat(restore->state_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	auto_dir DIR *entries = fd >= 0 ? fdopendir(fd) : NULL;
+	const struct dirent *entry = NULL;
+
+	while (entries && (entry = readdir(entries)))
+		if (strncmp(entry->d_name, RESTORE_ASIDE_PREFIX, strlen(RESTORE_ASIDE_PREFIX)) == 0)
+			clear_aside(restore, entry->d_name);
+	if (main->path_fd >= 0)
+		(void)fstat(main->path_fd,
+			    &main->stat); /* its number of names; cannot fail on an open file */
 }
 
 /* Opens the state folder, makes it if need be, and keeps others out of it for as long as we work. */
@@ -87,19 +123,27 @@ static bool open_state(struct restore *restore, struct error *err)
 	(void)work_folder_sweep(restore->state_fd, RESTORE_WORK_PREFIX);
 	(void)work_folder_sweep(restore->state_fd, BACKUP_WORK_PREFIX);
 	backup_sweep(restore->state_fd);
+	undo_interrupted(restore);
 	return publish_sync_folder(folder_fd, restore->shown, err);
 }
 
 bool restore_place(struct restore *restore, struct error *err)
 {
 	auto_destination temporary = DESTINATION_NONE;
+	struct stat state = { 0 };
 
 	restore->shown = text_printable(restore->database);
 	if (!find_database(restore, err))
 		return false;
 	restore->absolute = memory_copy_text(restore->target.absolute);
+	/* Second names may be an interrupted restore's, which opening the state folder undoes. */
+	if (restore->target.files[FILE_MAIN].path_fd >= 0 &&
+	    fstatat(restore->target.folder_fd, STATE_FOLDER, &state, AT_SYMLINK_NOFOLLOW) != 0 &&
+	    !target_has_one_name(&restore->target, err))
+		return false;
 	if (!restore->options.dry_run)
-		return open_state(restore, err);
+		return open_state(restore, err) && (restore->target.files[FILE_MAIN].path_fd < 0 ||
+						    target_has_one_name(&restore->target, err));
 	if (!destination_open(&temporary, "-", NULL, false, err))
 		return false;
 	restore->state_fd = take_descriptor(&temporary.folder_fd);

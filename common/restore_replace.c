@@ -87,7 +87,7 @@ static bool make_aside(struct restore *restore, struct old_files *old, struct er
 
 	clock_compact_stamp(clock_wall(), stamp);
 
-	auto_free char *name = memory_format("aside-%s", stamp);
+	auto_free char *name = memory_format(RESTORE_ASIDE_PREFIX "%s", stamp);
 
 	if (mkdirat(restore->state_fd, name, 0700) != 0)
 		return failed(restore, "cannot make a folder for what is there", err);
@@ -133,8 +133,8 @@ static bool remove_sidecars(const struct restore *restore, const struct old_file
 	return publish_sync_folder(restore->target.folder_fd, restore->shown, err);
 }
 
-/* The sidecars get their names back: the main file never lost its own. */
-static bool put_back(const struct restore *restore, const struct old_files *old)
+/* The sidecars get their names back: the main file never lost its own. Then nothing has to be kept aside. */
+static bool put_back(struct restore *restore, const struct old_files *old)
 {
 	struct error ignored = { 0 };
 	bool good = true;
@@ -143,7 +143,15 @@ static bool put_back(const struct restore *restore, const struct old_files *old)
 		if (old->names[file] && linkat(old->aside_fd, old->names[file],
 					       restore->target.folder_fd, old->names[file], 0) != 0)
 			good = good && errno == EEXIST;
-	return good && publish_sync_folder(restore->target.folder_fd, restore->shown, &ignored);
+	if (!good || !publish_sync_folder(restore->target.folder_fd, restore->shown, &ignored))
+		return false;
+	for (size_t i = 0; i < FILE_COUNT && old->aside_fd >= 0; i++)
+		if (old->names[i])
+			(void)unlinkat(old->aside_fd, old->names[i], 0);
+	if (old->aside)
+		(void)unlinkat(restore->state_fd, strrchr(old->aside, '/') + 1, AT_REMOVEDIR);
+	backup_names_release(&restore->aside);
+	return true;
 }
 
 static bool give_name(const struct restore *restore, const struct old_files *old, struct error *err)

@@ -11,7 +11,8 @@
 #include "common/linux/publish.h"
 #include "common/linux/worker.h"
 
-enum { CHUNK_SIZE = 8 << 20, LARGEST_PAGE = 65536 };
+/* How much is copied at a time: alone, and beside a writer. */
+enum { CHUNK_SIZE = 8 << 20, POLITE_SIZE = 1 << 20, LARGEST_PAGE = 65536 };
 
 /* Where the header of a database says that it uses a WAL, and how many bytes a page's end has for others. */
 enum { VERSIONS_OFFSET = 18, RESERVED_OFFSET = 20 };
@@ -72,16 +73,55 @@ bool raw_mark_as_rollback(const struct raw *raw)
 			(ssize_t)sizeof versions);
 }
 
-/* Copies from front to back, each chunk finished before the digest may see it. */
+/*
+ * Begins to write a piece back now, so that the last sync has less to wait for. Beside a writer the piece before it is waited
+ * for as well: otherwise a commit of the writer's waits behind all that we have put into the disk's queue. Only hints.
+ */
+static void write_back(const struct raw *raw, uint64_t at, uint64_t length, bool beside_writer)
+{
+	const uint64_t before = at < POLITE_SIZE ? at : POLITE_SIZE;
+
+	/* In rollback mode writers wait for us, and not for the disk. */
+	if (raw->method == COPY_REFLINK || raw->snapshot->mode != JOURNAL_WAL)
+		return;
+	(void)sync_file_range(raw->copy_fd, (off_t)at, (off_t)length, SYNC_FILE_RANGE_WRITE);
+	if (beside_writer)
+		(void)sync_file_range(raw->copy_fd, (off_t)(at - before), (off_t)before,
+				      SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE |
+					      SYNC_FILE_RANGE_WAIT_AFTER);
+}
+
+/* Whether somebody has committed within the last moments. */
+static bool is_beside_writer(struct raw *raw)
+{
+	static const double moment = 0.5;
+	struct wal_index now = { 0 };
+	uint8_t bytes[WAL_INDEX_HEADER_SIZE];
+
+	if (raw->shm_fd < 0)
+		return false;
+	if (pread(raw->shm_fd, bytes, sizeof bytes, 0) == (ssize_t)sizeof bytes &&
+	    wal_index_read(bytes, sizeof bytes, &now) && now.change_counter != raw->last_change) {
+		if (raw->last_change != 0)
+			raw->last_commit = clock_now();
+		raw->last_change = now.change_counter;
+	}
+	return raw->last_commit > 0 && clock_now() - raw->last_commit < moment;
+}
+
+/* Copies from front to back, each piece finished before the digest may see it. */
 static bool copy_chunks(struct raw *raw, struct error *err)
 {
 	struct snapshot *snapshot = raw->snapshot;
+	uint64_t length = 0;
 	size_t next = 0;
 
-	for (uint64_t at = 0; at < raw->size; at += CHUNK_SIZE) {
+	for (uint64_t at = 0; at < raw->size; at += length) {
 		const uint64_t left = raw->size - at;
-		const uint64_t length = left < CHUNK_SIZE ? left : CHUNK_SIZE;
+		const bool polite = is_beside_writer(raw);
+		const uint64_t most = polite ? POLITE_SIZE : CHUNK_SIZE;
 
+		length = left < most ? left : most;
 		if (worker_should_stop())
 			return fail(err, STATUS_TROUBLE, "interrupted");
 		if (raw->method != COPY_REFLINK &&
@@ -89,13 +129,7 @@ static bool copy_chunks(struct raw *raw, struct error *err)
 			return failed(snapshot, "cannot be copied", err);
 		if (!lay_over(raw, &next, at + length) || (at == 0 && !raw_mark_as_rollback(raw)))
 			return failed(snapshot, "cannot be copied", err);
-		/*
-		 * Begin to write it back now, so that the last sync has less to wait for; only a hint. It may have to
-		 * wait for the disk itself, and in rollback mode writers wait for us.
-		 */
-		if (raw->method != COPY_REFLINK && snapshot->mode == JOURNAL_WAL)
-			(void)sync_file_range(raw->copy_fd, (off_t)at, (off_t)length,
-					      SYNC_FILE_RANGE_WRITE);
+		write_back(raw, at, length, polite);
 		file_digest_reach(raw->digest, at + length);
 		atomic_store(&snapshot->done, at + length);
 	}

@@ -25,6 +25,8 @@ struct raw {
 	uint64_t size; /* of the copy */
 	enum copy_method method;
 	struct file_digest *digest;
+	uint32_t last_change; /* of the wal-index, as last seen */
+	double last_commit;   /* by others, as seen here; on clock_now(); 0: none */
 };
 
 void raw_release(struct raw *raw);

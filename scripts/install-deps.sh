@@ -24,7 +24,8 @@ declare -A packages=(
 	[demo]="python3 sqlite3 procps"
 	[test]="git clang clang-format libclang-rt-dev llvm cppcheck shellcheck codespell mandoc
 		bats jq libcmocka-dev valgrind strace lsof psmisc procps tmux python3 sqlite3
-		util-linux mount e2fsprogs btrfs-progs bindfs
+		util-linux mount e2fsprogs btrfs-progs xfsprogs bindfs acl attr
+		zstd patch restic rclone openssh-client openssh-server
 		docker.io docker-compose podman systemd"
 )
 

@@ -5,7 +5,6 @@
 #include <unistd.h>
 
 #include "common/backup_check.h"
-#include "common/backup_destination.h"
 #include "common/backup_job.h"
 #include "common/backup_report.h"
 #include "common/base/cli.h"
@@ -186,14 +185,6 @@ static enum status back_up(struct request *request, char **operands, int count)
 	return good ? STATUS_OK : err.status;
 }
 
-static bool list(const char *folder, struct backup_catalog *catalog, struct error *err)
-{
-	auto_destination place = DESTINATION_NONE;
-
-	return destination_open_folder(&place, folder, err) &&
-	       backup_catalog_read(place.folder_fd, folder, catalog, err);
-}
-
 /* --list and --check: what is there already. */
 static enum status look(const struct request *request, const char *given)
 {
@@ -201,7 +192,7 @@ static enum status look(const struct request *request, const char *given)
 	auto_text text = { 0 };
 	auto_backup_catalog catalog = { 0 };
 	auto_backup_checks checks = { 0 };
-	const bool good = request->list ? list(given, &catalog, &err)
+	const bool good = request->list ? backup_folder_list(given, &catalog, &err)
 					: backup_check(given, request->job.options.verify,
 						       request->job.progress, &checks, &err);
 
@@ -213,6 +204,9 @@ static enum status look(const struct request *request, const char *given)
 		answer(request, backup_list_json(cli.tool, given, &catalog), &text);
 		return catalog.count > 0 ? STATUS_OK : STATUS_NO;
 	}
+	for (size_t i = 0; request->settings.quiet && i < checks.count; i++)
+		if (!checks.items[i].good)
+			message_line(checks.items[i].reason);
 	backup_checks_text(&text, &checks);
 	answer(request, backup_checks_json(cli.tool, &checks), &text);
 	return checks.count > 0 && checks.damaged == 0 ? STATUS_OK : STATUS_NO;

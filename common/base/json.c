@@ -119,6 +119,11 @@ void json_put_seconds(json_t *object, const char *key, double seconds)
 	json_put(object, key, json_real(round(seconds * 1000) / 1000));
 }
 
+void json_put_short_seconds(json_t *object, const char *key, double seconds)
+{
+	json_put(object, key, json_real(round(seconds * 1e6) / 1e6));
+}
+
 void json_put_bool(json_t *object, const char *key, bool value)
 {
 	json_put(object, key, json_boolean(value));

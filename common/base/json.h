@@ -35,6 +35,8 @@ void json_put_text(struct json_t *object, const char *key, const char *text);
 void json_put_number(struct json_t *object, const char *key, int64_t number);
 void json_put_seconds(struct json_t *object, const char *key,
 		      double seconds); /* to the millisecond */
+void json_put_short_seconds(struct json_t *object, const char *key,
+			    double seconds); /* to the microsecond */
 void json_put_bool(struct json_t *object, const char *key, bool value);
 void json_put_null(struct json_t *object, const char *key);
 

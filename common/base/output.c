@@ -64,8 +64,8 @@ bool output_file(int fd, struct error *err)
 		if (!signals_check(err))
 			return false;
 		if (!write_all(buffer, (size_t)got)) {
-			note_failure(true);
-			return fail_errno(err, STATUS_TROUBLE, "cannot write to standard output");
+			note_failure(true); /* output_finish() speaks of it, or does not */
+			return fail(err, STATUS_TROUBLE, "%s", "");
 		}
 	}
 	return true;
@@ -91,7 +91,8 @@ bool output_wants_color(const struct cli_settings *settings)
 enum status output_failure(const struct cli *cli, const struct cli_settings *settings,
 			   const char *database, const struct error *err)
 {
-	message_error(err);
+	if (*err->text)
+		message_error(err);
 	if (settings->json)
 		output_json(json_failure(cli->tool, database, err));
 	return err->status;

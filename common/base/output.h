@@ -18,7 +18,10 @@ void output_write(const char *text);
 /* One JSON document on one line; takes over `document`. */
 void output_json(struct json_t *document);
 
-/* Everything from where `fd` stands, as it is. False with *err set when it cannot be read or written. */
+/*
+ * Everything from where `fd` stands, as it is. False with *err set when it cannot be read; without a text when it cannot be
+ * written, since output_finish() speaks of that.
+ */
 bool output_file(int fd, struct error *err);
 
 /* Hands on what was written so far, so that a reader of a pipe sees it now. */
