@@ -9,6 +9,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "common/base/io.h"
 #include "common/base/memory.h"
 #include "common/base/scope.h"
 #include "common/base/text.h"
@@ -44,9 +45,8 @@ static char *read_small(int folder_fd, const char *name, size_t *length)
 	if (!S_ISREG(stat.st_mode) || stat.st_size > MOST_MANIFEST)
 		return NULL;
 	bytes = memory_allocate(MOST_MANIFEST + 1, 1);
-	while (*length < MOST_MANIFEST &&
-	       (got = read(fd, bytes + *length, MOST_MANIFEST - *length)) > 0)
-		*length += (size_t)got;
+	got = io_read_at(fd, bytes, MOST_MANIFEST, 0);
+	*length = got > 0 ? (size_t)got : 0;
 	return got < 0 ? NULL : take_pointer(&bytes);
 }
 

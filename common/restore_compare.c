@@ -4,6 +4,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "common/base/io.h"
 #include "common/base/memory.h"
 #include "common/base/scope.h"
 #include "common/linux/worker.h"
@@ -25,16 +26,6 @@ static void blank_header(char *bytes, size_t length)
 			memset(bytes + parts[i].start, 0, parts[i].length);
 }
 
-static ssize_t read_whole(int fd, char *bytes, off_t at)
-{
-	ssize_t filled = 0, got = 0;
-
-	while (filled < BUFFER_SIZE &&
-	       (got = pread(fd, bytes + filled, (size_t)(BUFFER_SIZE - filled), at + filled)) > 0)
-		filled += got;
-	return got < 0 ? -1 : filled;
-}
-
 static bool same_content(int a, int b)
 {
 	auto_free char *first = memory_allocate(BUFFER_SIZE, 1);
@@ -42,7 +33,8 @@ static bool same_content(int a, int b)
 	off_t at = 0;
 
 	for (;;) {
-		const ssize_t one = read_whole(a, first, at), two = read_whole(b, second, at);
+		const ssize_t one = io_read_at(a, first, BUFFER_SIZE, (uint64_t)at),
+			      two = io_read_at(b, second, BUFFER_SIZE, (uint64_t)at);
 
 		if (one < 0 || one != two)
 			return false;

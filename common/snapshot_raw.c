@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "common/base/clock.h"
+#include "common/base/io.h"
 #include "common/base/memory.h"
 #include "common/base/scope.h"
 #include "common/linux/publish.h"
@@ -39,9 +40,8 @@ static bool write_page(const struct raw *raw, const struct wal_page *page)
 	char bytes[LARGEST_PAGE];
 
 	errno = EIO; /* what a short count means */
-	return pread(raw->wal_fd, bytes, size, (off_t)from) == (ssize_t)size &&
-	       pwrite(raw->copy_fd, bytes, size, (off_t)((uint64_t)(page->page - 1) * size)) ==
-		       (ssize_t)size;
+	return io_read_at(raw->wal_fd, bytes, size, from) == (ssize_t)size &&
+	       io_write_at(raw->copy_fd, bytes, size, (uint64_t)(page->page - 1) * size);
 }
 
 /* Puts the WAL's pages that lie before `end` over the copy; *next is the first that does not. */
@@ -69,8 +69,7 @@ bool raw_mark_as_rollback(const struct raw *raw)
 		return true;
 	return pread(raw->copy_fd, header, sizeof header, 0) == (ssize_t)sizeof header &&
 	       (header[RESERVED_OFFSET] != 0 || header[VERSIONS_OFFSET] != 2 ||
-		pwrite(raw->copy_fd, versions, sizeof versions, VERSIONS_OFFSET) ==
-			(ssize_t)sizeof versions);
+		io_write_at(raw->copy_fd, versions, sizeof versions, VERSIONS_OFFSET));
 }
 
 /*

@@ -5,6 +5,7 @@
 #include <unistd.h>
 #include <zstd.h>
 
+#include "common/base/io.h"
 #include "common/base/memory.h"
 #include "common/base/scope.h"
 
@@ -47,9 +48,7 @@ static bool fill(struct compress *compress, char *bytes, ZSTD_inBuffer *input, s
 
 	if (compress->stop && compress->stop())
 		return fail(err, STATUS_TROUBLE, "interrupted");
-	do
-		got = read(compress->from, bytes, BUFFER_SIZE);
-	while (got < 0 && errno == EINTR);
+	got = io_read(compress->from, bytes, BUFFER_SIZE);
 	if (got < 0)
 		return fail_errno(err, STATUS_TROUBLE, "cannot be read");
 	*input = (ZSTD_inBuffer){ bytes, (size_t)got, 0 };
@@ -62,22 +61,10 @@ static bool fill(struct compress *compress, char *bytes, ZSTD_inBuffer *input, s
 static bool drain(struct compress *compress, struct digest *digest, const ZSTD_outBuffer *output,
 		  struct error *err)
 {
-	const char *bytes = output->dst;
-	size_t left = output->pos;
-
-	digest_add(digest, bytes, left);
-	compress->written += left;
-	while (left > 0) {
-		const ssize_t wrote = write(compress->to, bytes, left);
-
-		if (wrote < 0 && errno == EINTR)
-			continue;
-		if (wrote <= 0)
-			return fail_errno(err, STATUS_TROUBLE, "cannot be written");
-		bytes += wrote;
-		left -= (size_t)wrote;
-	}
-	return true;
+	digest_add(digest, output->dst, output->pos);
+	compress->written += output->pos;
+	return io_write(compress->to, output->dst, output->pos) ||
+	       fail_errno(err, STATUS_TROUBLE, "cannot be written");
 }
 
 static bool set_up(ZSTD_CCtx *packer, int level, struct error *err)

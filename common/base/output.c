@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "common/base/io.h"
 #include "common/base/json.h"
 #include "common/base/message.h"
 #include "common/base/scope.h"
@@ -33,22 +34,6 @@ void output_json(struct json_t *document)
 	output_write("\n");
 }
 
-/* Returns what write(2) does, for all of it. */
-static bool write_all(const char *bytes, size_t length)
-{
-	while (length > 0) {
-		const ssize_t wrote = write(STDOUT_FILENO, bytes, length);
-
-		if (wrote < 0 && errno == EINTR)
-			continue;
-		if (wrote <= 0)
-			return false;
-		bytes += wrote;
-		length -= (size_t)wrote;
-	}
-	return true;
-}
-
 bool output_file(int fd, struct error *err)
 {
 	enum { BUFFER_SIZE = 1 << 16 };
@@ -56,14 +41,12 @@ bool output_file(int fd, struct error *err)
 	ssize_t got = 0;
 
 	output_flush();
-	while ((got = read(fd, buffer, sizeof buffer)) != 0) {
-		if (got < 0 && errno == EINTR)
-			continue;
+	while ((got = io_read(fd, buffer, sizeof buffer)) != 0) {
 		if (got < 0)
 			return fail_errno(err, STATUS_TROUBLE, "cannot read what is to be written");
 		if (!signals_check(err))
 			return false;
-		if (!write_all(buffer, (size_t)got)) {
+		if (!io_write(STDOUT_FILENO, buffer, (size_t)got)) {
 			note_failure(true); /* output_finish() speaks of it, or does not */
 			return fail(err, STATUS_TROUBLE, "%s", "");
 		}

@@ -6,6 +6,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include "common/base/io.h"
 #include "common/base/memory.h"
 #include "common/base/scope.h"
 
@@ -27,24 +28,6 @@ bool file_clone(int from, int to)
 	return ioctl(to, FICLONE, from) == 0;
 }
 
-static bool write_at(int to, const char *bytes, size_t length, uint64_t offset)
-{
-	while (length > 0) {
-		const ssize_t wrote = pwrite(to, bytes, length, (off_t)offset);
-
-		if (wrote < 0 && errno == EINTR)
-			continue;
-		if (wrote == 0)
-			errno = EIO;
-		if (wrote <= 0)
-			return false;
-		bytes += wrote;
-		length -= (size_t)wrote;
-		offset += (uint64_t)wrote;
-	}
-	return true;
-}
-
 static bool read_and_write(int from, int to, uint64_t offset, uint64_t end)
 {
 	auto_free char *buffer = memory_allocate(BUFFER_SIZE, 1);
@@ -52,13 +35,11 @@ static bool read_and_write(int from, int to, uint64_t offset, uint64_t end)
 	while (offset < end) {
 		const uint64_t left = end - offset;
 		const size_t wanted = left < BUFFER_SIZE ? (size_t)left : BUFFER_SIZE;
-		const ssize_t got = pread(from, buffer, wanted, (off_t)offset);
+		const ssize_t got = io_read_at(from, buffer, wanted, offset);
 
-		if (got < 0 && errno == EINTR)
-			continue;
 		if (got <= 0)
 			return got == 0;
-		if (!write_at(to, buffer, (size_t)got, offset))
+		if (!io_write_at(to, buffer, (size_t)got, offset))
 			return false;
 		offset += (uint64_t)got;
 	}

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "common/base/io.h"
 #include "common/base/memory.h"
 #include "common/base/scope.h"
 
@@ -28,10 +29,8 @@ static int add_bytes(struct digest *digest, int fd, char *buffer, uint64_t *at, 
 	while (*at < until) {
 		const uint64_t left = until - *at;
 		const size_t wanted = left < BUFFER_SIZE ? (size_t)left : BUFFER_SIZE;
-		const ssize_t got = pread(fd, buffer, wanted, (off_t)*at);
+		const ssize_t got = io_read_at(fd, buffer, wanted, *at);
 
-		if (got < 0 && errno == EINTR)
-			continue;
 		if (got <= 0)
 			return got < 0 ? errno : EIO;
 		digest_add(digest, buffer, (size_t)got);
@@ -137,9 +136,7 @@ bool file_digest_of(int fd, char text[DIGEST_TEXT_SIZE], uint64_t *length, bool 
 
 	*length = 0;
 	digest_start(&digest);
-	while ((got = pread(fd, buffer, BUFFER_SIZE, (off_t)*length)) != 0) {
-		if (got < 0 && errno == EINTR)
-			continue;
+	while ((got = io_read_at(fd, buffer, BUFFER_SIZE, *length)) != 0) {
 		if (got < 0)
 			return fail_errno(err, STATUS_TROUBLE, "cannot be read");
 		if (stop && stop())

@@ -8,6 +8,7 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
+#include "common/base/io.h"
 #include "common/base/scope.h"
 #include "common/base/text.h"
 
@@ -27,28 +28,13 @@ bool publish_sync_folder(int fd, const char *shown, struct error *err)
 	       fail_errno(err, STATUS_TROUBLE, "%s: the folder cannot be made durable", shown);
 }
 
-static bool write_all(int fd, const char *bytes, size_t length)
-{
-	while (length > 0) {
-		const ssize_t wrote = write(fd, bytes, length);
-
-		if (wrote < 0 && errno == EINTR)
-			continue;
-		if (wrote <= 0)
-			return false;
-		bytes += wrote;
-		length -= (size_t)wrote;
-	}
-	return true;
-}
-
 bool publish_write(int folder_fd, const char *name, const void *bytes, size_t length,
 		   const char *shown, struct error *err)
 {
 	const int flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC;
 	auto_close int fd = openat(folder_fd, name, flags, 0600);
 
-	if (fd < 0 || !write_all(fd, bytes, length))
+	if (fd < 0 || !io_write(fd, bytes, length))
 		return fail_errno(err, STATUS_TROUBLE, "%s: cannot write", shown);
 	if (!publish_sync(fd, shown, err))
 		return false;

@@ -5,21 +5,11 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "common/base/io.h"
 #include "common/base/memory.h"
 
 /* Salts are at these places of the file's header and of each frame's. */
 enum { HEADER_SALTS = 16, FRAME_SALTS = 8, SALTS_SIZE = 8 };
-
-/* As many bytes as there are, up to `length`; -1 on failure. */
-static ssize_t read_at(int fd, void *bytes, size_t length, uint64_t offset)
-{
-	ssize_t got = 0;
-
-	do
-		got = pread(fd, bytes, length, (off_t)offset);
-	while (got < 0 && errno == EINTR);
-	return got;
-}
 
 uint64_t wal_frame_offset(uint32_t frame, uint32_t page_size)
 {
@@ -61,7 +51,7 @@ static uint32_t big_endian(const uint8_t *bytes)
 bool wal_frames_read(int fd, const struct wal_index *index, struct wal_frames *frames, bool *reset,
 		     struct error *err)
 {
-	ssize_t got = read_at(fd, frames->header, sizeof frames->header, 0);
+	ssize_t got = io_read_at(fd, frames->header, sizeof frames->header, 0);
 
 	*reset = false;
 	if (got < 0)
@@ -72,7 +62,7 @@ bool wal_frames_read(int fd, const struct wal_index *index, struct wal_frames *f
 		uint8_t header[WAL_FRAME_HEADER_SIZE];
 		const uint64_t page_at = wal_frame_offset(frame, index->page_size);
 
-		got = read_at(fd, header, sizeof header, page_at - sizeof header);
+		got = io_read_at(fd, header, sizeof header, page_at - sizeof header);
 		if (got < 0)
 			return fail_errno(err, STATUS_TROUBLE, "the -wal cannot be read");
 		*reset = got < (ssize_t)sizeof header ||
@@ -94,6 +84,6 @@ bool wal_frames_still_there(const struct wal_frames *frames, int fd)
 {
 	uint8_t header[WAL_HEADER_SIZE];
 
-	return read_at(fd, header, sizeof header, 0) == (ssize_t)sizeof header &&
+	return io_read_at(fd, header, sizeof header, 0) == (ssize_t)sizeof header &&
 	       memcmp(header, frames->header, sizeof header) == 0;
 }
