@@ -88,7 +88,26 @@ static bool use_file(struct destination *destination, const char *path, struct e
 	return open_folder(destination, err);
 }
 
-bool destination_is_free(const struct destination *destination, struct error *err)
+/* A -wal, say, that a backup was given the name of would be taken for one by the next opener. */
+static bool is_sidecar(const struct destination *destination, const struct target *target)
+{
+	struct stat ours = { 0 }, theirs = { 0 };
+
+	if (fstat(destination->folder_fd, &ours) != 0 || fstat(target->folder_fd, &theirs) != 0 ||
+	    ours.st_ino != theirs.st_ino || ours.st_dev != theirs.st_dev)
+		return false;
+	for (enum database_file file = FILE_MAIN + 1; file < FILE_COUNT; file++) {
+		auto_free char *name =
+			memory_format("%s%s", target->name, database_file_suffix(file));
+
+		if (strcmp(name, destination->file) == 0)
+			return true;
+	}
+	return false;
+}
+
+bool destination_is_free(const struct destination *destination, const struct target *target,
+			 struct error *err)
 {
 	struct stat stat = { 0 };
 
@@ -97,6 +116,10 @@ bool destination_is_free(const struct destination *destination, struct error *er
 
 	auto_free char *path = memory_format("%s%s", destination->folder, destination->file);
 
+	if (is_sidecar(destination, target)) {
+		errno = EINVAL;
+		return failed(path, "is a name that SQLite uses beside the database", err);
+	}
 	if (fstatat(destination->folder_fd, destination->file, &stat, AT_SYMLINK_NOFOLLOW) == 0) {
 		errno = EEXIST;
 		return failed(path, "is not overwritten", err);

@@ -31,8 +31,9 @@ struct destination {
 bool destination_open(struct destination *destination, const char *given,
 		      const struct target *target, bool make, struct error *err);
 
-/* Refuses a file that exists: it is not overwritten. */
-bool destination_is_free(const struct destination *destination, struct error *err);
+/* Refuses a file that exists, which is not overwritten, and a name that SQLite uses beside the database. */
+bool destination_is_free(const struct destination *destination, const struct target *target,
+			 struct error *err);
 
 /* Opens an existing folder of backups. */
 bool destination_open_folder(struct destination *destination, const char *given, struct error *err);

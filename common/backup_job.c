@@ -1,7 +1,12 @@
 #include "common/backup_job.h"
 
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+
 #include "common/base/scope.h"
 #include "common/holders_text.h"
+#include "common/linux/lock_table.h"
+#include "common/linux/mounts.h"
 
 void backup_job_release(struct backup_job *job)
 {
@@ -22,14 +27,42 @@ static bool deliver(struct backup_job *job, struct error *err)
 	return fd >= 0 && job->hand_out(fd, err);
 }
 
+/* Says which process holds the lock on the folder, where /proc/locks knows. */
+static void add_owner(const struct backup_job *job, struct error *err)
+{
+	auto_mounts mounts = { 0 };
+	auto_lock_table locks = { 0 };
+	struct error ignored = { 0 };
+	const struct error plain = *err;
+	const struct mount *mount = NULL;
+	struct stat stat = { 0 };
+
+	if (fstat(job->place.folder_fd, &stat) != 0 || !mounts_read(job->root, &mounts, &ignored))
+		return;
+	mount = mounts_of_descriptor(&mounts, job->root, job->place.folder_fd);
+
+	const struct lock_key key = {
+		.major = mount ? mount->major : major(stat.st_dev),
+		.minor = mount ? mount->minor : minor(stat.st_dev),
+		.inode = stat.st_ino,
+	};
+
+	if (lock_table_read(job->root, &key, 1, &locks, &ignored) && locks.count > 0 &&
+	    locks.items[0].pid > 0)
+		(void)fail(err, plain.status, "%s: process %d", plain.text, locks.items[0].pid);
+}
+
 static bool make(struct backup_job *job, struct error *err)
 {
 	struct destination *place = &job->place;
 
-	if (place->kind == DESTINATION_FOLDER && !destination_lock(place, job->options.wait, err))
+	if (place->kind == DESTINATION_FOLDER && !destination_lock(place, job->options.wait, err)) {
+		if (err->status == STATUS_BUSY)
+			add_owner(job, err);
 		return false;
+	}
 	backup_folder_tidy(place);
-	if (!destination_is_free(place, err))
+	if (!destination_is_free(place, &job->target, err))
 		return false;
 	if (!backup_make(&job->backup, err)) {
 		if (err->status == STATUS_BUSY)
@@ -60,6 +93,6 @@ bool backup_job_run(struct backup_job *job, struct error *err)
 	backup->progress = job->progress;
 	if (!job->dry_run)
 		return make(job, err);
-	return destination_is_free(&job->place, err) &&
+	return destination_is_free(&job->place, &job->target, err) &&
 	       backup_folder_plan(backup, &job->place, &job->rules, &job->deleted, err);
 }

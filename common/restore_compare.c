@@ -83,7 +83,7 @@ enum compare_result restore_compare(struct restore *restore)
 				     : -1;
 
 	if (now < 0)
-		return COMPARE_NEITHER;
+		return COMPARE_UNKNOWN;
 	if (new >= 0 && same_content(now, new))
 		return COMPARE_NEW;
 	return old >= 0 && same_content(now, old) ? COMPARE_OLD : COMPARE_NEITHER;

@@ -1,5 +1,6 @@
 /* The restore by transaction; see restore.h. */
 
+#include <fcntl.h>
 #include <string.h>
 
 #include "common/backup_destination.h"
@@ -68,6 +69,7 @@ static bool pour(void *argument, struct error *err)
 	    !connection_pin(&from, err) ||
 	    !connection_open(&to, to_path, CONNECTION_WRITE, lock_wait(restore), restore->shown,
 			     err) ||
+	    !connection_make_durable(&to, err) ||
 	    !pour_begin(&work, &from, &to, lock_wait(restore), err))
 		return false;
 	if (connection_has_moved(&to) || !target_is_same_file(target))
@@ -109,13 +111,17 @@ static bool try_safety_copy(struct restore *restore, const struct destination *p
 static bool make_safety_copy(struct restore *restore, struct error *err)
 {
 	auto_free char *beside = memory_format("%s" STATE_FOLDER, restore->folder);
-	const char *folder = restore->options.safety ? restore->options.safety : beside;
 	auto_destination place = DESTINATION_NONE;
 
 	if (restore->options.no_safety)
 		return true;
-	if (!destination_open_folder(&place, folder, err))
-		return false;
+	if (restore->options.safety) {
+		if (!destination_open_folder(&place, restore->options.safety, err))
+			return false;
+	} else {
+		place.folder = take_pointer(&beside);
+		place.folder_fd = fcntl(restore->state_fd, F_DUPFD_CLOEXEC, 3);
+	}
 	if (try_safety_copy(restore, &place, INTEGRITY_QUICK, err))
 		return true;
 	if (err->status != STATUS_NO)
@@ -146,8 +152,9 @@ static bool tell_the_truth(struct restore *restore, bool committing, struct erro
 	const struct error failure = *err;
 	enum compare_result result = restore_compare(restore);
 
-	if (result == COMPARE_NEITHER && !committing &&
-	    (restore->options.live || restore->options.no_safety))
+	if (!committing &&
+	    (result == COMPARE_UNKNOWN ||
+	     (result == COMPARE_NEITHER && (restore->options.live || restore->options.no_safety))))
 		result = COMPARE_OLD;
 	switch (result) {
 	case COMPARE_OLD:

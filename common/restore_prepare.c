@@ -81,7 +81,8 @@ static bool shape(void *argument, struct error *err)
 	if (!connection_open(&connection, path, CONNECTION_WRITE, 0, restore->source.shown, err))
 		return false;
 	connection_allow_checkpoint(&connection);
-	if (!connection_run(&connection, "PRAGMA journal_mode=DELETE",
+	if (!connection_make_durable(&connection, err) ||
+	    !connection_run(&connection, "PRAGMA journal_mode=DELETE",
 			    "its copy cannot be put into rollback mode", err) ||
 	    (shaping->page_size &&
 	     !connection_run(&connection, resize, "its page size cannot be changed", err)) ||

@@ -167,9 +167,27 @@ static bool take_live(struct raw *raw, struct error *err)
 	return true;
 }
 
+/* One that does not start as a database does is not shown to SQLite, which might take what lies beside it for its own. */
+static bool starts_as_database(const struct raw *raw, struct error *err)
+{
+	uint8_t bytes[DATABASE_HEADER_SIZE];
+	struct database_header header = { 0 };
+	const ssize_t got = pread(raw->main_fd, bytes, sizeof bytes, 0);
+
+	if (got < 0)
+		return failed(raw->snapshot, "cannot be read", err);
+	database_header_read(bytes, (size_t)got, &header);
+	return header.is_database ||
+	       fail(err, STATUS_TROUBLE, "%s: is no SQLite database, or an encrypted one",
+		    raw->snapshot->shown);
+}
+
 static bool take(struct raw *raw, struct error *err)
 {
 	struct snapshot *snapshot = raw->snapshot;
+
+	if (!starts_as_database(raw, err))
+		return false;
 
 	if (!(target_is_frozen(snapshot->target) ? take_frozen(raw, err) : take_live(raw, err)))
 		return false;

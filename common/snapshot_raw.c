@@ -135,16 +135,14 @@ static bool copy_chunks(struct raw *raw, struct error *err)
 	return true;
 }
 
-/* How large the copy will be, which is also its last word on which pages belong to it. */
-static bool measure(struct raw *raw, struct error *err)
+/* How large the main file is; under the pin. */
+static bool note_size(struct raw *raw)
 {
 	struct stat now = { 0 };
 
 	if (fstat(raw->main_fd, &now) != 0)
-		return failed(raw->snapshot, "cannot be measured", err);
-	raw->size = raw->index.frames > 0 ? (uint64_t)raw->index.pages * raw->index.page_size
-					  : (uint64_t)now.st_size;
-	atomic_store(&raw->snapshot->total, raw->size);
+		return false;
+	raw->main_size = (uint64_t)now.st_size;
 	return true;
 }
 
@@ -158,8 +156,12 @@ static bool start_copy(struct raw *raw, struct error *err)
 {
 	file_digest_drop(raw->digest);
 	raw->digest = file_digest_start(raw->copy_fd, err);
-	if (!raw->digest || !measure(raw, err))
+	if (!raw->digest)
 		return false;
+	/* Which is also the last word on which pages belong to the copy. */
+	raw->size = raw->index.frames > 0 ? (uint64_t)raw->index.pages * raw->index.page_size
+					  : raw->main_size;
+	atomic_store(&raw->snapshot->total, raw->size);
 	/* What an earlier try left would show through the holes. */
 	return ((raw->method == COPY_REFLINK || ftruncate(raw->copy_fd, 0) == 0) &&
 		ftruncate(raw->copy_fd, (off_t)raw->size) == 0) ||
@@ -182,6 +184,8 @@ static bool read_frames(struct raw *raw, struct error *err)
 bool raw_copy(struct raw *raw, struct error *err)
 {
 	raw->method = COPY_RANGE;
+	if (!note_size(raw))
+		return failed(raw->snapshot, "cannot be measured", err);
 	if (!read_frames(raw, err) || !start_copy(raw, err) || !copy_chunks(raw, err))
 		return false;
 	if (raw->index.frames == 0 || wal_frames_still_there(&raw->frames, raw->wal_fd))
@@ -200,7 +204,9 @@ bool raw_clone(struct raw *raw)
 {
 	auto_close int wal_copy = -1;
 
-	if (!file_clone(raw->main_fd, raw->copy_fd))
+	/* Sharing blocks never makes the copy shorter, and what was shared before the pin may have been longer. */
+	if (!file_clone(raw->main_fd, raw->copy_fd) || !note_size(raw) ||
+	    ftruncate(raw->copy_fd, (off_t)raw->main_size) != 0)
 		return false;
 	if (raw->index.frames == 0)
 		return true;

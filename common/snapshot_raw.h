@@ -22,7 +22,8 @@ struct raw {
 	int copy_fd;
 	struct wal_index index; /* frames 0: the main file alone is the state */
 	struct wal_frames frames;
-	uint64_t size; /* of the copy */
+	uint64_t main_size; /* of the main file, under the pin */
+	uint64_t size;	    /* of the copy */
 	enum copy_method method;
 	struct file_digest *digest;
 	uint32_t last_change; /* of the wal-index, as last seen */

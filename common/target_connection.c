@@ -21,6 +21,17 @@ bool target_is_same_file(const struct target *target)
 	       there.st_dev == ours->st_dev && there.st_ino == ours->st_ino;
 }
 
+/* Lets SQLite take away again what it made beside the database for us, where nobody has used it. */
+static void clean_up(const struct target *target, struct connection *connection)
+{
+	auto_free char *name = memory_format("%s%s", target->name, database_file_suffix(FILE_WAL));
+	struct stat wal = { 0 };
+
+	if (connection->db && target->files[FILE_WAL].path_fd < 0 &&
+	    fstatat(target->folder_fd, name, &wal, AT_SYMLINK_NOFOLLOW) == 0 && wal.st_size == 0)
+		connection_allow_checkpoint(connection);
+}
+
 bool target_connect(const struct target *target, double wait, const char *shown,
 		    struct connection *connection, struct error *err)
 {
@@ -37,8 +48,10 @@ bool target_connect(const struct target *target, double wait, const char *shown,
 			shown);
 	connection_stop_when(worker_should_stop);
 	if (!connection_open(connection, path, CONNECTION_WRITE, wait, shown, err) ||
-	    !connection_pin(connection, err))
+	    !connection_pin(connection, err)) {
+		clean_up(target, connection);
 		return false;
+	}
 	return (!connection_has_moved(connection) && target_is_same_file(target)) ||
 	       fail(err, STATUS_TROUBLE, "%s: was replaced while it was being opened", shown);
 }
@@ -46,13 +59,8 @@ bool target_connect(const struct target *target, double wait, const char *shown,
 bool target_disconnect(const struct target *target, struct connection *connection,
 		       struct error *err)
 {
-	auto_free char *name = memory_format("%s%s", target->name, database_file_suffix(FILE_WAL));
-	struct stat wal = { 0 };
-
 	if (!connection_run(connection, "ROLLBACK", "cannot end reading", err))
 		return false;
-	if (target->files[FILE_WAL].path_fd < 0 &&
-	    fstatat(target->folder_fd, name, &wal, AT_SYMLINK_NOFOLLOW) == 0 && wal.st_size == 0)
-		connection_allow_checkpoint(connection);
+	clean_up(target, connection);
 	return connection_close(connection, err);
 }

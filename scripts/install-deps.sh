@@ -24,7 +24,7 @@ declare -A packages=(
 	[demo]="python3 sqlite3 procps"
 	[test]="git clang clang-format libclang-rt-dev llvm cppcheck shellcheck codespell mandoc
 		bats jq libcmocka-dev valgrind strace lsof psmisc procps tmux python3 sqlite3
-		util-linux mount e2fsprogs btrfs-progs xfsprogs bindfs acl attr
+		util-linux mount e2fsprogs btrfs-progs xfsprogs bindfs acl attr xxd libcap2-bin bsdutils
 		zstd patch restic rclone openssh-client openssh-server
 		docker.io docker-compose podman systemd"
 )

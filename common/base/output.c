@@ -9,6 +9,7 @@
 #include "common/base/io.h"
 #include "common/base/json.h"
 #include "common/base/message.h"
+#include "common/base/program.h"
 #include "common/base/scope.h"
 #include "common/base/signals.h"
 
@@ -40,6 +41,8 @@ bool output_file(int fd, struct error *err)
 	static char buffer[BUFFER_SIZE];
 	ssize_t got = 0;
 
+	if (program_output_was_closed())
+		return fail(err, STATUS_TROUBLE, "standard output is closed");
 	output_flush();
 	while ((got = io_read(fd, buffer, sizeof buffer)) != 0) {
 		if (got < 0)

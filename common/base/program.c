@@ -10,8 +10,11 @@
 #include "common/base/output.h"
 #include "common/base/signals.h"
 
+static bool output_was_closed;
+
 static bool open_standard_descriptors(void)
 {
+	output_was_closed = fcntl(STDOUT_FILENO, F_GETFD) < 0;
 	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
 		if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", O_RDWR | O_NOCTTY) != fd)
 			return false;
@@ -30,6 +33,11 @@ bool program_start(void)
 	(void)setrlimit(RLIMIT_CORE, &no_core); /* lowering a limit cannot be refused */
 	(void)setlocale(LC_CTYPE, "C.UTF-8");	/* without it, what is not ASCII is shown escaped */
 	return true;
+}
+
+bool program_output_was_closed(void)
+{
+	return output_was_closed;
 }
 
 int program_end(enum status status)

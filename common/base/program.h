@@ -18,6 +18,9 @@
  */
 bool program_start(void);
 
+/* Whether standard output was closed when the program started: what goes there now goes nowhere. */
+bool program_output_was_closed(void);
+
 /*
  * What every main that holds signals (signals.h) does last: finishes the output (output.h), and if a signal has asked for
  * the end, ends by it. Returns what main is to return.

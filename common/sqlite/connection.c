@@ -112,7 +112,7 @@ static bool configure(struct connection *connection, struct error *err)
 	/* None of these looks at the file. */
 	return connection_run(connection,
 			      "PRAGMA mmap_size=0; PRAGMA wal_autocheckpoint=0;"
-			      "PRAGMA cell_size_check=ON; PRAGMA synchronous=EXTRA;",
+			      "PRAGMA cell_size_check=ON",
 			      "cannot be set up", err);
 }
 
@@ -151,6 +151,11 @@ bool connection_open(struct connection *connection, const char *path, enum conne
 	if (code != SQLITE_OK)
 		return connection_fail(connection, code, "cannot be opened", err);
 	return configure(connection, err);
+}
+
+bool connection_make_durable(struct connection *connection, struct error *err)
+{
+	return connection_run(connection, "PRAGMA synchronous=EXTRA", "cannot be read", err);
 }
 
 void connection_allow_checkpoint(struct connection *connection)

@@ -39,6 +39,9 @@ enum connection_way {
 bool connection_open(struct connection *connection, const char *path, enum connection_way way,
 		     double wait, const char *shown, struct error *err);
 
+/* Commits are durable when they return, also in the folder (synchronous=EXTRA). Looks at the file. */
+bool connection_make_durable(struct connection *connection, struct error *err);
+
 /* Lets the last connection clean up as SQLite does: checkpoint, and remove -wal and -shm. */
 void connection_allow_checkpoint(struct connection *connection);
 
