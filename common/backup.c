@@ -64,7 +64,7 @@ bool backup_inspect(void *argument, struct error *err)
 			     inspection->frozen ? CONNECTION_FROZEN : CONNECTION_READ, 0,
 			     inspection->shown, err))
 		return false;
-	if (!integrity_check(&connection, inspection->verify, err))
+	if (!integrity_check(&connection, &inspection->verify, err))
 		return false;
 	if (!schema_read(&connection, &inspection->facts, err)) {
 		if (inspection->verify != INTEGRITY_NONE)
@@ -130,6 +130,7 @@ static bool inspect(struct backup *backup, const char *shown, struct error *err)
 	const bool good = worker_run("checking the copy", backup_inspect, inspection, &watch, err);
 
 	backup->manifest.facts = inspection->facts;
+	backup->manifest.verified = inspection->verify;
 	worker_unshare(inspection, sizeof *inspection);
 	return good;
 }
@@ -201,21 +202,22 @@ static bool pack_copy(struct backup *backup, struct error *err)
 	return good;
 }
 
-static void fill_manifest(struct backup *backup, struct timespec when)
+static void fill_manifest(struct backup *backup)
 {
 	const struct stat *stat = &backup->target->files[FILE_MAIN].stat;
 	const struct snapshot *snapshot = backup->snapshot;
 	struct backup_manifest *manifest = &backup->manifest;
 
-	manifest->source = memory_copy_text(backup->target->absolute);
+	manifest->source = memory_copy_text(backup->target->resolved);
+	manifest->host = backup_host();
+	manifest->inode = stat->st_ino;
 	manifest->method = memory_copy_text(snapshot_method_name(snapshot->method));
-	manifest->time = milliseconds(when);
+	manifest->time = milliseconds(snapshot->taken);
 	manifest->size = manifest->file_size = snapshot->size;
 	manifest->packed = backup->options.pack;
 	memcpy(manifest->digest, snapshot->digest, DIGEST_TEXT_SIZE);
 	memcpy(manifest->database_digest, snapshot->digest, DIGEST_TEXT_SIZE);
 	manifest->was_wal = snapshot->mode == JOURNAL_WAL;
-	manifest->verified = backup->options.verify;
 	manifest->lock_seconds = snapshot->lock_seconds;
 	manifest->mode = stat->st_mode & 07777;
 	manifest->uid = stat->st_uid;
@@ -239,14 +241,13 @@ bool backup_make(struct backup *backup, struct error *err)
 {
 	auto_free char *shown = text_printable(backup->target->given);
 	auto_free char *folder = text_printable(*backup->folder ? backup->folder : ".");
-	const struct timespec when = clock_wall();
 	const double began = clock_now();
 
 	if (!has_room(backup, folder, err) ||
 	    !work_folder_make(&backup->work, backup->folder_fd, BACKUP_WORK_PREFIX, folder, err) ||
 	    !take_snapshot(backup, shown, err))
 		return false;
-	fill_manifest(backup, when);
+	fill_manifest(backup);
 	if (!inspect(backup, shown, err) || (backup->options.pack && !pack_copy(backup, err)))
 		return false;
 	backup->seconds = clock_now() - began;

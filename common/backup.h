@@ -85,10 +85,10 @@ char *backup_path(const char *folder, const char *name)
  */
 struct backup_inspection {
 	int folder_fd;
-	const char *name;  /* of the database, in that folder */
-	const char *shown; /* for messages, printable */
-	enum integrity verify;
-	bool frozen; /* see connection.h */
+	const char *name;      /* of the database, in that folder */
+	const char *shown;     /* for messages, printable */
+	enum integrity verify; /* in: what is wanted; out: what was done */
+	bool frozen;	       /* see connection.h */
 	struct schema_facts facts;
 };
 

@@ -50,9 +50,10 @@ static char *read_small(int folder_fd, const char *name, size_t *length)
 	return got < 0 ? NULL : take_pointer(&bytes);
 }
 
-static bool is_there(int folder_fd, const char *name, struct stat *stat)
+/* Whether there is no such name; what cannot be looked at is there. */
+static bool is_gone(int folder_fd, const char *name, struct stat *stat)
 {
-	return fstatat(folder_fd, name, stat, AT_SYMLINK_NOFOLLOW) == 0;
+	return fstatat(folder_fd, name, stat, AT_SYMLINK_NOFOLLOW) != 0 && errno == ENOENT;
 }
 
 bool backup_manifest_load(int folder_fd, const char *file, struct backup_manifest *manifest,
@@ -63,7 +64,7 @@ bool backup_manifest_load(int folder_fd, const char *file, struct backup_manifes
 	size_t length = 0;
 	auto_free char *bytes = read_small(folder_fd, name, &length);
 
-	*missing = !is_there(folder_fd, file, &stat);
+	*missing = is_gone(folder_fd, file, &stat);
 	if (!bytes)
 		return fail_errno(err, STATUS_NO, "its manifest cannot be read");
 	if (!backup_manifest_read(bytes, length, manifest, err))
@@ -184,43 +185,56 @@ static int64_t period_of(int64_t time, enum period period)
 	}
 }
 
-static bool counts(const struct backup_entry *entry, const char *source)
+static bool counts(const struct backup_entry *entry, const struct backup_manifest *own)
 {
 	return entry->manifest.verified != INTEGRITY_NONE &&
-	       strcmp(entry->manifest.source, source) == 0;
+	       backup_manifest_same_source(&entry->manifest, own);
+}
+
+/* An emptied database must not push out all that it had. */
+static void keep_newest_with_content(struct backup_catalog *catalog,
+				     const struct backup_manifest *own)
+{
+	for (size_t i = catalog->count; i-- > 0;) {
+		if (!counts(&catalog->items[i], own) || catalog->items[i].manifest.facts.pages == 0)
+			continue;
+		catalog->items[i].keep = true;
+		return;
+	}
 }
 
 /* Keeps the newest backup of each of the newest `most` periods that have one. */
-static void keep_newest(struct backup_catalog *catalog, const char *source, enum period period,
-			uint64_t most)
+static void keep_newest(struct backup_catalog *catalog, const struct backup_manifest *own,
+			enum period period, uint64_t most)
 {
 	uint64_t kept = 0;
 	int64_t last = INT64_MIN;
 
 	for (size_t i = catalog->count; i-- > 0 && kept < most;) {
 		struct backup_entry *entry = &catalog->items[i];
-		const int64_t own = period_of(entry->manifest.time, period);
+		const int64_t when = period_of(entry->manifest.time, period);
 
-		if (!counts(entry, source) || (period != PERIOD_NONE && own == last))
+		if (!counts(entry, own) || (period != PERIOD_NONE && when == last))
 			continue;
 		entry->keep = true;
-		last = own;
+		last = when;
 		kept++;
 	}
 }
 
-size_t backup_retention(struct backup_catalog *catalog, const char *source,
+size_t backup_retention(struct backup_catalog *catalog, const struct backup_manifest *own,
 			const struct backup_rules *rules)
 {
 	const bool none = !rules->last && !rules->daily && !rules->weekly && !rules->monthly;
 	size_t dropped = 0;
 
 	for (size_t i = 0; i < catalog->count; i++)
-		catalog->items[i].keep = none || !counts(&catalog->items[i], source);
-	keep_newest(catalog, source, PERIOD_NONE, rules->last > 1 ? rules->last : 1);
-	keep_newest(catalog, source, PERIOD_DAY, rules->daily);
-	keep_newest(catalog, source, PERIOD_WEEK, rules->weekly);
-	keep_newest(catalog, source, PERIOD_MONTH, rules->monthly);
+		catalog->items[i].keep = none || !counts(&catalog->items[i], own);
+	keep_newest(catalog, own, PERIOD_NONE, rules->last > 1 ? rules->last : 1);
+	keep_newest(catalog, own, PERIOD_DAY, rules->daily);
+	keep_newest(catalog, own, PERIOD_WEEK, rules->weekly);
+	keep_newest(catalog, own, PERIOD_MONTH, rules->monthly);
+	keep_newest_with_content(catalog, own);
 	for (size_t i = 0; i < catalog->count; i++)
 		dropped += !catalog->items[i].keep;
 	return dropped;

@@ -51,11 +51,12 @@ struct backup_rules {
 };
 
 /*
- * Decides which backups of `source` to keep, as restic's forget does: the newest `last`; and of the newest `daily` days (UTC)
+ * Decides which backups of the database that `own` is one of to keep, as restic's forget does: the newest `last`; and of the newest `daily` days (UTC)
  * that have a backup the newest of each, likewise weeks (ISO) and months; the union. Only verified ones count and can be
- * dropped; the newest of them is always kept. All others are kept. Pure. Returns how many are not kept.
+ * dropped; the newest of them is always kept, and the newest one with anything in it. All others are kept. Pure. Returns how many are
+ * not kept.
  */
-size_t backup_retention(struct backup_catalog *catalog, const char *source,
+size_t backup_retention(struct backup_catalog *catalog, const struct backup_manifest *own,
 			const struct backup_rules *rules);
 
 /*

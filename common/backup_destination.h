@@ -13,7 +13,7 @@ struct destination {
 	enum destination_kind kind;
 	char *folder; /* as the user would write it; "" for the current one */
 	char *file;   /* name in there, for DESTINATION_FILE */
-	int folder_fd; /* for output: a folder for temporary files. Locked (flock(2)) for DESTINATION_FOLDER */
+	int folder_fd; /* for output: a folder for temporary files. Else it may be locked (flock(2)) */
 };
 
 #define DESTINATION_NONE        \

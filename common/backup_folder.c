@@ -53,7 +53,7 @@ bool backup_folder_prune(const struct backup *backup, const struct destination *
 		return true;
 	if (!backup_catalog_read(destination->folder_fd, shown, &catalog, err))
 		return false;
-	if (backup_retention(&catalog, backup->manifest.source, rules) == 0)
+	if (backup_retention(&catalog, &backup->manifest, rules) == 0)
 		return true;
 	for (size_t i = 0; i < catalog.count; i++) {
 		const struct backup_entry *entry = &catalog.items[i];
@@ -74,7 +74,10 @@ static void add_planned(struct backup_catalog *catalog, const struct backup *bac
 	struct backup_manifest *manifest = &memory_append(catalog)->manifest;
 
 	manifest->file = backup_name(backup->target, now, backup->options.pack);
-	manifest->source = memory_copy_text(backup->target->absolute);
+	manifest->source = memory_copy_text(backup->target->resolved);
+	manifest->host = backup_host();
+	manifest->inode = backup->target->files[FILE_MAIN].stat.st_ino;
+	manifest->facts.pages = 1;
 	manifest->time = now;
 	manifest->verified = backup->options.verify;
 }
@@ -102,7 +105,7 @@ bool backup_folder_plan(struct backup *backup, const struct destination *destina
 	const size_t there = catalog.count;
 
 	add_planned(&catalog, backup, now);
-	(void)backup_retention(&catalog, backup->target->absolute, rules);
+	(void)backup_retention(&catalog, &catalog.items[there].manifest, rules);
 	for (size_t i = 0; i < there; i++)
 		if (!catalog.items[i].keep)
 			add_name(deleted, destination, &catalog.items[i]);

@@ -56,7 +56,7 @@ static bool make(struct backup_job *job, struct error *err)
 {
 	struct destination *place = &job->place;
 
-	if (place->kind == DESTINATION_FOLDER && !destination_lock(place, job->options.wait, err)) {
+	if (place->kind != DESTINATION_OUTPUT && !destination_lock(place, job->options.wait, err)) {
 		if (err->status == STATUS_BUSY)
 			add_owner(job, err);
 		return false;

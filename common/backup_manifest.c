@@ -1,8 +1,10 @@
 #include "common/backup_manifest.h"
 
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "common/base/clock.h"
 #include "common/base/json.h"
@@ -18,8 +20,24 @@ void backup_manifest_release(struct backup_manifest *manifest)
 {
 	free(manifest->file);
 	free(manifest->source);
+	free(manifest->host);
 	free(manifest->method);
 	*manifest = (struct backup_manifest){ 0 };
+}
+
+char *backup_host(void)
+{
+	char name[HOST_NAME_MAX + 1] = "";
+
+	if (gethostname(name, sizeof name - 1) != 0)
+		name[0] = '\0';
+	return memory_copy_text(name);
+}
+
+bool backup_manifest_same_source(const struct backup_manifest *a, const struct backup_manifest *b)
+{
+	return strcmp(a->source, b->source) == 0 &&
+	       (strcmp(a->host, b->host) == 0 || a->inode == b->inode);
 }
 
 void backup_manifest_put(struct json_t *object, const struct backup_manifest *manifest)
@@ -33,6 +51,8 @@ void backup_manifest_put(struct json_t *object, const struct backup_manifest *ma
 	json_put_text(object, "tool_version", DBLOCKTOOLS_VERSION);
 	json_put_text(object, "file", manifest->file);
 	json_put_text(object, "source", manifest->source);
+	json_put_text(object, "host", manifest->host);
+	json_put_number(object, "inode", (int64_t)manifest->inode);
 	json_put_text(object, "time", stamp);
 	json_put_number(object, "size_bytes", (int64_t)manifest->size);
 	json_put_number(object, "file_size_bytes", (int64_t)manifest->file_size);
@@ -90,7 +110,7 @@ static bool read_size(const struct json_t *object, const char *key, uint64_t *si
 
 static bool read_facts(const struct json_t *object, struct schema_facts *facts)
 {
-	const char *revision = json_get_text(object, "revision");
+	auto_free char *revision = json_get_exact_text(object, "revision");
 
 	facts->has_revision = revision != NULL;
 	(void)snprintf(facts->revision, sizeof facts->revision, "%s", revision ? revision : "");
@@ -130,25 +150,31 @@ static bool read_keys(const struct json_t *object, struct backup_manifest *manif
 	const char *verified = json_get_text(object, "verified");
 	const char *packed = json_get_text(object, "compression");
 	const char *mode = json_get_text(object, "journal_mode");
-	int64_t schema = 0, last = 0;
+	int64_t schema = 0, last = 0, inode = 0;
 
 	manifest->file = json_get_exact_text(object, "file");
 	manifest->source = json_get_exact_text(object, "source");
+	manifest->host = json_get_exact_text(object, "host");
 	manifest->method = json_get_exact_text(object, "method");
 	manifest->packed = packed && strcmp(packed, "zstd") == 0;
 	manifest->was_wal = mode && strcmp(mode, "wal") == 0;
-	return tool && strcmp(tool, "dbbackup") == 0 &&
-	       json_get_number(object, "schema", &schema) && schema == 1 &&
-	       is_plain_name(manifest->file) && manifest->source && *manifest->source == '/' &&
-	       manifest->method && (!packed || manifest->packed) && time &&
-	       clock_parse(time, &manifest->time, &last) && verified &&
-	       integrity_parse(verified, &manifest->verified) &&
-	       read_size(object, "size_bytes", &manifest->size) &&
-	       read_size(object, "file_size_bytes", &manifest->file_size) &&
-	       read_digest(object, "sha256", manifest->digest) &&
-	       read_digest(object, "database_sha256", manifest->database_digest) &&
-	       json_get_seconds(object, "read_lock_seconds", &manifest->lock_seconds) &&
-	       read_facts(object, &manifest->facts) && read_owner(object, manifest);
+	const bool good = tool && strcmp(tool, "dbbackup") == 0 &&
+			  json_get_number(object, "schema", &schema) && schema == 1 &&
+			  is_plain_name(manifest->file) && manifest->source &&
+			  *manifest->source == '/' && manifest->method && manifest->host &&
+			  json_get_number(object, "inode", &inode) &&
+			  (!packed || manifest->packed) && time &&
+			  clock_parse(time, &manifest->time, &last) && verified &&
+			  integrity_parse(verified, &manifest->verified) &&
+			  read_size(object, "size_bytes", &manifest->size) &&
+			  read_size(object, "file_size_bytes", &manifest->file_size) &&
+			  read_digest(object, "sha256", manifest->digest) &&
+			  read_digest(object, "database_sha256", manifest->database_digest) &&
+			  json_get_seconds(object, "read_lock_seconds", &manifest->lock_seconds) &&
+			  read_facts(object, &manifest->facts) && read_owner(object, manifest);
+
+	manifest->inode = (uint64_t)inode;
+	return good;
 }
 
 bool backup_manifest_read(const char *bytes, size_t length, struct backup_manifest *manifest,

@@ -19,10 +19,12 @@
 struct json_t;
 
 struct backup_manifest {
-	char *file;				/* its name, without a folder */
-	char *source;				/* absolute path of the database */
-	char *method;				/* snapshot_method_name() */
-	int64_t time;				/* of the snapshot; milliseconds since 1970 */
+	char *file;	/* its name, without a folder */
+	char *source;	/* absolute path of the database, links resolved */
+	char *host;	/* name of the machine, or the container, that it was backed up on */
+	uint64_t inode; /* of the database */
+	char *method;	/* snapshot_method_name() */
+	int64_t time;	/* of the snapshot; milliseconds since 1970 */
 	uint64_t size, file_size;		/* bytes: of the database, of the file */
 	bool packed;				/* with zstd */
 	char digest[DIGEST_TEXT_SIZE];		/* SHA-256 of the file */
@@ -40,6 +42,15 @@ struct backup_manifest {
 	__attribute__((cleanup(backup_manifest_release))) struct backup_manifest
 
 void backup_manifest_release(struct backup_manifest *manifest);
+
+/* This machine's name, for `host`; free() it. */
+char *backup_host(void) __attribute__((returns_nonnull));
+
+/*
+ * Whether two backups are of one database: of the same path, and on the same machine or of the same file. Two containers, or
+ * two machines that share a folder of backups, may both have a /data/bot.db.
+ */
+bool backup_manifest_same_source(const struct backup_manifest *a, const struct backup_manifest *b);
 
 /* Puts all keys into `object`. */
 void backup_manifest_put(struct json_t *object, const struct backup_manifest *manifest);

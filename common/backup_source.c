@@ -15,6 +15,7 @@
 #include "common/base/text.h"
 #include "common/linux/file_copy.h"
 #include "common/linux/file_digest.h"
+#include "common/linux/lease.h"
 #include "common/linux/publish.h"
 #include "common/linux/work_folder.h"
 #include "common/linux/worker.h"
@@ -60,6 +61,7 @@ static bool open_file(struct backup_source *source, struct error *err)
 		return fail(err, STATUS_TROUBLE, "%s: is no regular file, so no backup",
 			    source->shown);
 	source->size = (uint64_t)stat.st_size;
+	source->changed = stat.st_mtim;
 	if (pread(source->fd, magic, sizeof magic, 0) < 0)
 		return failed(source, "cannot be read", err);
 	source->packed = memcmp(magic, zstd_magic, sizeof magic) == 0;
@@ -90,6 +92,15 @@ static bool stands_alone(const struct backup_source *source, struct error *err)
 	return true;
 }
 
+/* A database that somebody has open for writing is no backup; where the kernel says so (linux/lease.h). */
+static bool nobody_writes(const struct backup_source *source, struct error *err)
+{
+	return lease_ask(source->fd, LEASE_WRITER) != LEASE_SHARED ||
+	       fail(err, STATUS_TROUBLE,
+		    "%s: somebody has it open for writing, so it is no backup: make one of it (dbbackup)",
+		    source->shown);
+}
+
 static bool load_manifest(struct backup_source *source, struct error *err)
 {
 	auto_free char *name = memory_format("%s" MANIFEST_SUFFIX, source->name);
@@ -97,7 +108,7 @@ static bool load_manifest(struct backup_source *source, struct error *err)
 	bool missing = false;
 
 	if (fstatat(source->folder_fd, name, &stat, AT_SYMLINK_NOFOLLOW) != 0 && errno == ENOENT)
-		return stands_alone(source, err);
+		return stands_alone(source, err) && nobody_writes(source, err);
 	if (!backup_manifest_load(source->folder_fd, source->name, &source->manifest, &missing,
 				  err))
 		return with_name(source, err);
@@ -202,6 +213,22 @@ static bool unpack(struct fetching *fetching, int to, struct error *err)
 	       with_name(source, err);
 }
 
+/* Without a manifest only this tells a backup from a database that somebody works in. */
+static bool is_unchanged(const struct backup_source *source, struct error *err)
+{
+	struct stat now = { 0 };
+
+	if (source->has_manifest)
+		return true;
+	if (fstat(source->fd, &now) != 0)
+		return failed(source, "cannot be read", err);
+	if ((uint64_t)now.st_size != source->size || now.st_mtim.tv_sec != source->changed.tv_sec ||
+	    now.st_mtim.tv_nsec != source->changed.tv_nsec)
+		return fail(err, STATUS_TROUBLE, "%s: was written to while it was read",
+			    source->shown);
+	return stands_alone(source, err);
+}
+
 /* A worker_function. What is in the copy is what is checked, whatever happens to the file meanwhile. */
 static bool fetch(void *argument, struct error *err)
 {
@@ -218,7 +245,8 @@ static bool fetch(void *argument, struct error *err)
 
 	if (to < 0)
 		return failed(source, "cannot make a copy of it", err);
-	if (!(source->packed ? unpack(fetching, to, err) : copy_plain(fetching, to, err)))
+	if (!(source->packed ? unpack(fetching, to, err) : copy_plain(fetching, to, err)) ||
+	    !is_unchanged(source, err))
 		return false;
 	if (!file_digest_of(to, digest, &length, worker_should_stop, err))
 		return with_name(source, err);

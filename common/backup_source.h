@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <time.h>
 
 #include "common/backup_manifest.h"
 #include "common/base/error.h"
@@ -13,11 +14,12 @@ struct backup_source {
 	char *path;  /* as the user would write it */
 	char *shown; /* the same, printable */
 	int folder_fd;
-	char *name;	   /* in there */
-	int fd;		   /* the file */
-	uint64_t size;	   /* its bytes */
-	bool packed;	   /* with zstd, as its first bytes say */
-	bool has_manifest; /* one that can be believed; else there is no such file */
+	char *name;		 /* in there */
+	int fd;			 /* the file */
+	uint64_t size;		 /* its bytes */
+	struct timespec changed; /* its last modification */
+	bool packed;		 /* with zstd, as its first bytes say */
+	bool has_manifest;	 /* one that can be believed; else there is no such file */
 	struct backup_manifest manifest;
 };
 

@@ -94,6 +94,12 @@ void restore_release(struct restore *restore);
  */
 bool restore_is_unused(const struct restore *restore, pid_t ours, struct error *err);
 
+/*
+ * Whether no other process has one of the files open that were found, or that were at their names before. Says nothing of
+ * locks. False with STATUS_BUSY and the PID.
+ */
+bool restore_nobody_has_open(const struct restore *restore, struct error *err);
+
 /* Steps of it, in files of their own. */
 bool restore_find(struct restore *restore, struct error *err); /* the backup */
 bool restore_place(struct restore *restore,

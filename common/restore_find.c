@@ -7,41 +7,43 @@
 
 #include "common/backup_catalog.h"
 #include "common/backup_destination.h"
+#include "common/base/clock.h"
 #include "common/base/memory.h"
 #include "common/base/scope.h"
 #include "common/base/text.h"
 #include "common/restore.h"
 
-static bool usable(const struct backup_entry *entry, const char *source, int64_t at)
+static bool usable(const struct backup_entry *entry, const struct backup_manifest *own, int64_t at)
 {
 	return entry->manifest.verified != INTEGRITY_NONE &&
-	       strcmp(entry->manifest.source, source) == 0 &&
+	       backup_manifest_same_source(&entry->manifest, own) &&
 	       (at < 0 || entry->manifest.time <= at);
 }
 
 /*
- * The database whose backups are meant: the one that is to be restored, or where the folder has none of that, the only one
+ * A backup of the database that is meant: the one that is to be restored; or where the folder has none of that, the only one
  * that it has any of. NULL when that is not clear.
  */
-static const char *source_of(const struct backup_catalog *catalog, const char *absolute)
+static const struct backup_manifest *source_of(const struct backup_catalog *catalog,
+					       const struct backup_manifest *own)
 {
-	const char *only = NULL;
+	const struct backup_manifest *only = NULL;
 	bool several = false;
 
 	for (size_t i = 0; i < catalog->count; i++) {
-		const char *source = catalog->items[i].manifest.source;
+		const struct backup_manifest *manifest = &catalog->items[i].manifest;
 
-		if (strcmp(source, absolute) == 0)
-			return source;
-		several = several || (only && strcmp(only, source) != 0);
-		only = source;
+		if (backup_manifest_same_source(manifest, own))
+			return own;
+		several = several || (only && !backup_manifest_same_source(only, manifest));
+		only = manifest;
 	}
 	return several ? NULL : only;
 }
 
 /* The newest usable one before `end`; -1 when there is none. */
-static ssize_t newest(const struct backup_catalog *catalog, const char *source, int64_t at,
-		      size_t end)
+static ssize_t newest(const struct backup_catalog *catalog, const struct backup_manifest *source,
+		      int64_t at, size_t end)
 {
 	while (end-- > 0)
 		if (usable(&catalog->items[end], source, at))
@@ -51,8 +53,8 @@ static ssize_t newest(const struct backup_catalog *catalog, const char *source, 
 
 /* The one that was to be restored is damaged: that is said, with the newest that is not. Nothing older is taken silently. */
 static bool refuse_damaged(const struct restore *restore, const struct destination *folder,
-			   const struct backup_catalog *catalog, size_t index, const char *source,
-			   struct error *err)
+			   const struct backup_catalog *catalog, size_t index,
+			   const struct backup_manifest *source, struct error *err)
 {
 	const struct error damage = *err;
 
@@ -72,6 +74,14 @@ static bool refuse_damaged(const struct restore *restore, const struct destinati
 	return fail(err, STATUS_TROUBLE, "%s; there is no good backup in this folder", damage.text);
 }
 
+/* Clocks of two machines may differ a little. */
+static int64_t in_a_while(void)
+{
+	enum { LITTLE_MILLISECONDS = 5 * 60 * 1000 };
+
+	return (int64_t)clock_wall().tv_sec * 1000 + LITTLE_MILLISECONDS;
+}
+
 static bool find_in_folder(struct restore *restore, struct error *err)
 {
 	auto_free char *shown = text_printable(restore->backup);
@@ -82,7 +92,13 @@ static bool find_in_folder(struct restore *restore, struct error *err)
 	    !backup_catalog_read(folder.folder_fd, shown, &catalog, err))
 		return false;
 
-	const char *source = source_of(&catalog, restore->absolute);
+	auto_free char *host = backup_host();
+	const struct backup_manifest own = {
+		.source = restore->absolute,
+		.host = host,
+		.inode = restore->target.files[FILE_MAIN].stat.st_ino,
+	};
+	const struct backup_manifest *source = source_of(&catalog, &own);
 
 	if (!source)
 		return fail(
@@ -97,6 +113,13 @@ static bool find_in_folder(struct restore *restore, struct error *err)
 	if (index < 0)
 		return fail(err, STATUS_TROUBLE, "%s: no verified backup %s", shown,
 			    restore->options.at < 0 ? "in this folder" : "of that time or earlier");
+	auto_free char *name = text_printable(catalog.items[index].manifest.file);
+
+	if (catalog.items[index].manifest.time > in_a_while())
+		return fail(
+			err, STATUS_TROUBLE,
+			"%s: the newest backup, %s, is dated in the future: name the file that you want",
+			shown, name);
 	if (backup_source_open(&restore->source, folder.folder_fd, folder.folder,
 			       catalog.items[index].manifest.file, err) &&
 	    backup_source_fetch(&restore->source, INTEGRITY_QUICK, restore->work.fd,

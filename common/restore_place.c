@@ -3,6 +3,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
@@ -127,6 +128,22 @@ static bool open_state(struct restore *restore, struct error *err)
 	return publish_sync_folder(folder_fd, restore->shown, err);
 }
 
+/* The path that backups of it know it by: no links in it, and one spelling. */
+static char *real_path(const struct restore *restore)
+{
+	const struct target *target = &restore->target;
+	char link[64];
+
+	if (target->resolved)
+		return memory_copy_text(target->resolved);
+	(void)snprintf(link, sizeof link, "self/fd/%d", target->folder_fd);
+
+	auto_free char *folder = proc_read_link(restore->root->fd, link);
+
+	return folder ? memory_format("%s/%s", strcmp(folder, "/") == 0 ? "" : folder, target->name)
+		      : memory_copy_text(target->absolute);
+}
+
 bool restore_place(struct restore *restore, struct error *err)
 {
 	auto_destination temporary = DESTINATION_NONE;
@@ -135,7 +152,7 @@ bool restore_place(struct restore *restore, struct error *err)
 	restore->shown = text_printable(restore->database);
 	if (!find_database(restore, err))
 		return false;
-	restore->absolute = memory_copy_text(restore->target.absolute);
+	restore->absolute = real_path(restore);
 	/* Second names may be an interrupted restore's, which opening the state folder undoes. */
 	if (restore->target.files[FILE_MAIN].path_fd >= 0 &&
 	    fstatat(restore->target.folder_fd, STATE_FOLDER, &state, AT_SYMLINK_NOFOLLOW) != 0 &&
@@ -147,5 +164,6 @@ bool restore_place(struct restore *restore, struct error *err)
 	if (!destination_open(&temporary, "-", NULL, false, err))
 		return false;
 	restore->state_fd = take_descriptor(&temporary.folder_fd);
+	(void)work_folder_sweep(restore->state_fd, RESTORE_WORK_PREFIX);
 	return true;
 }

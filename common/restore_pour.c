@@ -2,6 +2,8 @@
 
 #include <fcntl.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "common/backup_destination.h"
 #include "common/base/clock.h"
@@ -85,6 +87,29 @@ static bool pour(void *argument, struct error *err)
 
 /* --- the parent, while the worker holds the write lock -------------------------------------------------------------- */
 
+/*
+ * Which mode it is in now, with the worker's lock on it; somebody may have changed that before. In rollback mode that lock is
+ * EXCLUSIVE, and keeps the file still for us. Anything else is read as a WAL is, and refused if it is none.
+ */
+static bool is_in_rollback_mode(const struct restore *restore)
+{
+	struct error ignored = { 0 };
+	auto_free char *wal_name =
+		memory_format("%s%s", restore->target.name, database_file_suffix(FILE_WAL));
+	auto_close int fd = target_reopen(&restore->target, FILE_MAIN, &ignored);
+	uint8_t bytes[DATABASE_HEADER_SIZE];
+	struct database_header header = { 0 };
+	struct stat wal = { 0 };
+	const ssize_t got = fd >= 0 ? pread(fd, bytes, sizeof bytes, 0) : -1;
+
+	if (got < 0)
+		return false;
+	database_header_read(bytes, (size_t)got, &header);
+	return header.mode == JOURNAL_ROLLBACK &&
+	       (fstatat(restore->target.folder_fd, wal_name, &wal, AT_SYMLINK_NOFOLLOW) != 0 ||
+		wal.st_size == 0);
+}
+
 /* One try; `verify` is what the safety copy must pass. */
 static bool try_safety_copy(struct restore *restore, const struct destination *place,
 			    enum integrity verify, struct error *err)
@@ -97,8 +122,7 @@ static bool try_safety_copy(struct restore *restore, const struct destination *p
 	backup.progress = restore->progress;
 	backup.options = (struct backup_options){
 		.verify = verify,
-		/* In rollback mode the worker's lock is EXCLUSIVE, and keeps the file still for us. */
-		.held = !restore->before.wal,
+		.held = is_in_rollback_mode(restore),
 		.wait = DEFAULT_WAIT,
 	};
 	if (!backup_make(&backup, err) || !backup_publish(&backup, err))
@@ -108,27 +132,29 @@ static bool try_safety_copy(struct restore *restore, const struct destination *p
 	return true;
 }
 
-static bool make_safety_copy(struct restore *restore, struct error *err)
+static bool make_safety_copy(struct restore *restore, const struct destination *place,
+			     struct error *err)
 {
-	auto_free char *beside = memory_format("%s" STATE_FOLDER, restore->folder);
-	auto_destination place = DESTINATION_NONE;
-
-	if (restore->options.no_safety)
-		return true;
-	if (restore->options.safety) {
-		if (!destination_open_folder(&place, restore->options.safety, err))
-			return false;
-	} else {
-		place.folder = take_pointer(&beside);
-		place.folder_fd = fcntl(restore->state_fd, F_DUPFD_CLOEXEC, 3);
-	}
-	if (try_safety_copy(restore, &place, INTEGRITY_QUICK, err))
+	if (restore->options.no_safety || try_safety_copy(restore, place, INTEGRITY_QUICK, err))
 		return true;
 	if (err->status != STATUS_NO)
 		return false;
 	/* What is there is damaged: the more reason to keep it, as it is. */
 	*err = (struct error){ 0 };
-	return try_safety_copy(restore, &place, INTEGRITY_NONE, err);
+	return try_safety_copy(restore, place, INTEGRITY_NONE, err);
+}
+
+/* Where the safety copy goes; nobody else works in there. Found before anybody has to wait for us. */
+static bool open_safety_folder(const struct restore *restore, struct destination *place,
+			       struct error *err)
+{
+	if (restore->options.safety)
+		return destination_open_folder(place, restore->options.safety, err) &&
+		       destination_lock(place, lock_wait(restore), err);
+	place->folder = memory_format("%s" STATE_FOLDER, restore->folder);
+	place->folder_fd = fcntl(restore->state_fd, F_DUPFD_CLOEXEC, 3);
+	return place->folder_fd >= 0 ||
+	       fail_errno(err, STATUS_TROUBLE, "%s: cannot keep a safety copy", restore->shown);
 }
 
 static void watch(void *context)
@@ -181,14 +207,17 @@ static bool run_worker(struct restore *restore, struct pouring *pouring, struct 
 	const struct worker_watch look = { watch, pouring };
 	struct worker worker = WORKER_NONE;
 	struct error ignored = { 0 };
+	auto_destination place = DESTINATION_NONE;
 	bool ready = false;
 
+	if (!restore->options.no_safety && !open_safety_folder(restore, &place, err))
+		return false;
 	if (!worker_start(&worker, "restoring the database", pour, pouring, err))
 		return false;
 	if (!worker_await_pause(&worker, &look))
 		return worker_finish(&worker, &look, err);
 	ready = (restore->options.live || restore_is_unused(restore, worker.pid, err)) &&
-		make_safety_copy(restore, err);
+		make_safety_copy(restore, &place, err);
 	worker_continue(&worker, ready);
 	if (ready)
 		return worker_finish(&worker, &look, err);

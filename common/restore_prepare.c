@@ -12,6 +12,14 @@
 #include "common/restore.h"
 #include "common/target_connection.h"
 
+/* What SQLite refuses in a header (fileformat2.html 1.3): versions, payload fractions, schema format. */
+static bool has_sane_header(const uint8_t *bytes)
+{
+	return bytes[18] >= 1 && bytes[18] <= 2 && bytes[19] >= 1 && bytes[19] <= 2 &&
+	       bytes[21] == 64 && bytes[22] == 32 && bytes[23] == 32 && bytes[44] == 0 &&
+	       bytes[45] == 0 && bytes[46] == 0 && bytes[47] <= 4;
+}
+
 /*
  * Whether it starts as a database does. One that does not is not shown to SQLite at all, which would replay or remove a
  * -journal or -wal that lies beside it; nor is an empty one that has them, since then SQLite removes what may be all
@@ -32,7 +40,7 @@ static bool starts_as_database(const struct restore *restore)
 	for (enum database_file file = FILE_MAIN + 1; got == 0 && file < FILE_COUNT; file++)
 		if (files[file].path_fd >= 0 && files[file].stat.st_size > 0)
 			return false;
-	return header.is_database;
+	return header.is_database && (got == 0 || has_sane_header(bytes));
 }
 
 /* Sets the method; a database that is there and can be read is summarised. */
@@ -64,6 +72,17 @@ struct shaping {
 	bool wal;	   /* in WAL mode; else in rollback mode */
 };
 
+/* An empty file is a database, but SQLite could only pour it in a way that commits at once (pour.h). */
+static bool give_it_a_page(struct connection *connection, struct error *err)
+{
+	int64_t pages = 0;
+
+	return connection_number(connection, "PRAGMA page_count", &pages, err) &&
+	       (pages > 0 ||
+		connection_run(connection, "PRAGMA user_version=1; PRAGMA user_version=0",
+			       "its copy cannot be written", err));
+}
+
 /*
  * A copy in WAL mode would turn the target into one. The page size of a database in WAL mode cannot change, so the
  * copy's has to (reference/copy_migrate.md 3.2).
@@ -81,7 +100,7 @@ static bool shape(void *argument, struct error *err)
 	if (!connection_open(&connection, path, CONNECTION_WRITE, 0, restore->source.shown, err))
 		return false;
 	connection_allow_checkpoint(&connection);
-	if (!connection_make_durable(&connection, err) ||
+	if (!connection_make_durable(&connection, err) || !give_it_a_page(&connection, err) ||
 	    !connection_run(&connection, "PRAGMA journal_mode=DELETE",
 			    "its copy cannot be put into rollback mode", err) ||
 	    (shaping->page_size &&
@@ -89,6 +108,12 @@ static bool shape(void *argument, struct error *err)
 	    (shaping->wal && !connection_run(&connection, "PRAGMA journal_mode=WAL",
 					     "its copy cannot be put into WAL mode", err)))
 		return false;
+	if (shaping->page_size && connection.stand_in)
+		return fail(
+			err, STATUS_TROUBLE,
+			"%s: has another page size, and indexes ordered by a collation of the application's, "
+			"so that it cannot be changed here",
+			restore->source.shown);
 	return connection_close(&connection, err);
 }
 
@@ -126,6 +151,11 @@ static bool is_same_application(const struct restore *restore, struct error *err
 			"%lld); --force restores it all the same",
 			restore->source.shown, (long long)after->facts.application_id,
 			(long long)before->facts.application_id);
+	if (after->tables.count == 0)
+		return fail(
+			err, STATUS_NO,
+			"%s: has no table at all, and the database has; --force restores it all the same",
+			restore->source.shown);
 	return !database_summary_is_strange(before, after) ||
 	       fail(err, STATUS_NO,
 		    "%s: has no table in common with the database; --force restores it all the same",

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -15,6 +16,7 @@
 #include "common/linux/publish.h"
 #include "common/linux/worker.h"
 #include "common/restore.h"
+#include "common/sqlite/lock_bytes.h"
 
 /* The files that lie at the database's names. */
 struct old_files {
@@ -50,11 +52,11 @@ static bool dress(const struct restore *restore, struct error *err)
 	if (old >= 0)
 		good = file_traits_copy(old, new, restore->shown, err);
 	else if (restore->source.has_manifest)
-		good = file_traits_set(new, manifest->mode, manifest->uid, manifest->gid,
+		good = file_traits_set(new, manifest->mode, manifest->uid, manifest->gid, false,
 				       restore->shown, err);
 	else
-		good = file_traits_set(new, 0600, folder.st_uid, folder.st_gid, restore->shown,
-				       err);
+		good = file_traits_set(new, 0600, folder.st_uid, folder.st_gid, false,
+				       restore->shown, err);
 	return good && publish_sync(new, restore->shown, err);
 }
 
@@ -133,16 +135,42 @@ static bool remove_sidecars(const struct restore *restore, const struct old_file
 	return publish_sync_folder(restore->target.folder_fd, restore->shown, err);
 }
 
-/* The sidecars get their names back: the main file never lost its own. Then nothing has to be kept aside. */
+/* Whether the database's name still means what it did: the old file, or nothing. */
+static bool is_as_it_was(const struct restore *restore)
+{
+	const struct target_file *main = &restore->target.files[FILE_MAIN];
+	struct stat there = { 0 };
+
+	if (fstatat(restore->target.folder_fd, restore->target.name, &there, AT_SYMLINK_NOFOLLOW) !=
+	    0)
+		return errno == ENOENT && main->path_fd < 0;
+	return main->path_fd >= 0 && there.st_ino == main->stat.st_ino &&
+	       there.st_dev == main->stat.st_dev;
+}
+
+/* Gives a sidecar its name back, where it has lost it. Another file of that name is somebody's by now. */
+static bool name_again(const struct restore *restore, const struct old_files *old, const char *name)
+{
+	struct stat ours = { 0 }, there = { 0 };
+
+	if (linkat(old->aside_fd, name, restore->target.folder_fd, name, 0) == 0)
+		return true;
+	return errno == EEXIST && fstatat(old->aside_fd, name, &ours, AT_SYMLINK_NOFOLLOW) == 0 &&
+	       fstatat(restore->target.folder_fd, name, &there, AT_SYMLINK_NOFOLLOW) == 0 &&
+	       ours.st_ino == there.st_ino && ours.st_dev == there.st_dev;
+}
+
+/*
+ * The sidecars get their names back: the main file never lost its own. Not when somebody has made a new database meanwhile,
+ * which would take them for its own. Then nothing has to be kept aside.
+ */
 static bool put_back(struct restore *restore, const struct old_files *old)
 {
 	struct error ignored = { 0 };
-	bool good = true;
+	bool good = is_as_it_was(restore);
 
-	for (enum database_file file = FILE_MAIN + 1; file < FILE_COUNT; file++)
-		if (old->names[file] && linkat(old->aside_fd, old->names[file],
-					       restore->target.folder_fd, old->names[file], 0) != 0)
-			good = good && errno == EEXIST;
+	for (enum database_file file = FILE_MAIN + 1; good && file < FILE_COUNT; file++)
+		good = !old->names[file] || name_again(restore, old, old->names[file]);
 	if (!good || !publish_sync_folder(restore->target.folder_fd, restore->shown, &ignored))
 		return false;
 	for (size_t i = 0; i < FILE_COUNT && old->aside_fd >= 0; i++)
@@ -204,9 +232,55 @@ static bool swap(struct restore *restore, const struct old_files *old, struct er
 		    failure.text, old->aside ? old->aside : "its place");
 }
 
+/*
+ * Locks the old file as a connection in EXCLUSIVE mode does: who opens it from here on is told that it is locked, and does not
+ * begin to work in a file that is about to lose its name. An open file description lock, since closing any other
+ * descriptor takes a POSIX lock away. -1 when there is no old file.
+ */
+static bool lock_old_file(const struct restore *restore, int *lock_fd, struct error *err)
+{
+	const struct lock_range first = lock_slot_range(SLOT_PENDING);
+	const struct lock_range last = lock_slot_range(SLOT_SHARED);
+	struct flock lock = {
+		.l_type = F_WRLCK,
+		.l_whence = SEEK_SET,
+		.l_start = (off_t)first.start,
+		.l_len = (off_t)(last.start + last.length - first.start),
+	};
+	char path[64];
+
+	if (restore->target.files[FILE_MAIN].path_fd < 0)
+		return true;
+	(void)snprintf(path, sizeof path, "/proc/self/fd/%d",
+		       restore->target.files[FILE_MAIN].path_fd);
+	*lock_fd = open(path, O_RDWR | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	if (*lock_fd < 0)
+		return failed(restore, "the broken file cannot be opened", err);
+	if (fcntl(*lock_fd, F_OFD_SETLK, &lock) == 0)
+		return true;
+	return errno == EAGAIN || errno == EACCES
+		       ? fail(err, STATUS_BUSY, "%s: is locked by somebody", restore->shown)
+		       : failed(restore, "the broken file cannot be locked", err);
+}
+
+/* Whoever got hold of the old file in spite of all goes on in it, and nobody will ever see what they write. */
+static bool nobody_was_left_behind(const struct restore *restore, struct error *err)
+{
+	struct error found = { 0 };
+
+	if (restore_nobody_has_open(restore, &found) || found.status != STATUS_BUSY)
+		return true;
+	return fail(err, STATUS_DAMAGED,
+		    "%s; the new database is in place: stop that process before you start the bot",
+		    found.text);
+}
+
 bool restore_replace(struct restore *restore, struct error *err)
 {
 	__attribute__((cleanup(release_old_files))) struct old_files old = { .aside_fd = -1 };
+	auto_close int lock_fd = -1;
 
-	return dress(restore, err) && keep_aside(restore, &old, err) && swap(restore, &old, err);
+	return lock_old_file(restore, &lock_fd, err) && restore_nobody_has_open(restore, err) &&
+	       dress(restore, err) && keep_aside(restore, &old, err) && swap(restore, &old, err) &&
+	       nobody_was_left_behind(restore, err);
 }

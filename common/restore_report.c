@@ -26,8 +26,10 @@ static int64_t rows_in(const struct database_summary *summary, const char *name)
 static void append_undo(struct text *text, const struct restore *restore)
 {
 	if (restore->safety_copy) {
-		text_append(text, "  to undo: dbrestore%s ",
-			    restore->options.live ? " --live" : "");
+		text_append(text, "  to undo: dbrestore%s%s%s ",
+			    restore->options.live ? " --live" : "",
+			    restore->options.force ? " --force" : "",
+			    *restore->safety_copy == '-' || *restore->database == '-' ? " --" : "");
 		text_append_shell_word(text, restore->safety_copy);
 		text_append(text, " ");
 		text_append_shell_word(text, restore->database);
@@ -171,8 +173,7 @@ struct json_t *restore_report_json(const char *tool, const struct restore *resto
 	json_put_number(object, "schema", 1);
 	json_put_text(object, "tool", tool);
 	json_put_text(object, "time", stamp);
-	json_put_text(object, "database",
-		      restore->absolute ? restore->absolute : restore->database);
+	put_path(object, "database", restore->database);
 	put_path(object, "backup", restore->source.path);
 	put_path(object, "safety_copy", restore->safety_copy);
 	backup_names_put(object, "kept_aside", &restore->aside);

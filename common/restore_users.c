@@ -38,8 +38,26 @@ static bool refuse(const struct restore *restore, const struct survey *survey, s
 							   : "");
 }
 
-/* Of a database that is not there: who still has the one open that was, or one of its other files. */
-static bool nobody_has_the_old(const struct restore *restore, struct error *err)
+/* The files to look for: those that are there, and the ones that were at their names and are not any more. */
+static void fill_targets(const struct restore *restore, const struct stat *folder,
+			 char *const *paths, struct open_target *targets)
+{
+	for (enum database_file file = FILE_MAIN; file < FILE_COUNT; file++) {
+		const struct target_file *own = &restore->target.files[file];
+		const bool there = own->path_fd >= 0;
+
+		targets[file] = (struct open_target){
+			.wanted = there,
+			.major = there ? own->major : major(folder->st_dev),
+			.minor = there ? own->minor : minor(folder->st_dev),
+			.inode = there ? (uint64_t)own->stat.st_ino : 0,
+			.key = own->key,
+			.path = paths[file],
+		};
+	}
+}
+
+bool restore_nobody_has_open(const struct restore *restore, struct error *err)
 {
 	char link[64];
 
@@ -57,15 +75,10 @@ static bool nobody_has_the_old(const struct restore *restore, struct error *err)
 	if (fstat(restore->target.folder_fd, &stat) != 0)
 		return fail_errno(err, STATUS_TROUBLE, "%s: cannot look at its folder",
 				  restore->shown);
-	for (enum database_file file = FILE_MAIN; file < FILE_COUNT; file++) {
+	for (enum database_file file = FILE_MAIN; file < FILE_COUNT; file++)
 		paths[file] = memory_format("%s/%s%s", folder ? folder : "", restore->target.name,
 					    database_file_suffix(file));
-		targets[file] = (struct open_target){
-			.major = major(stat.st_dev),
-			.minor = minor(stat.st_dev),
-			.path = paths[file],
-		};
-	}
+	fill_targets(restore, &stat, paths, targets);
 
 	const bool good = open_files_walk(restore->root, &query, false, &found, err);
 
@@ -74,8 +87,7 @@ static bool nobody_has_the_old(const struct restore *restore, struct error *err)
 	if (!good)
 		return false;
 	return found.count == 0 ||
-	       fail(err, STATUS_BUSY,
-		    "%s: is gone, but process %d still works in the file that was there: stop it first",
+	       fail(err, STATUS_BUSY, "%s: process %d still works in the file that is or was there",
 		    restore->shown, found.items[0].pid);
 }
 
@@ -89,7 +101,7 @@ bool restore_is_unused(const struct restore *restore, pid_t ours, struct error *
 
 	/* Others would go on in the old file, and nobody would ever see what they write. */
 	if (restore->target.files[FILE_MAIN].path_fd < 0)
-		return nobody_has_the_old(restore, err);
+		return restore_nobody_has_open(restore, err);
 	if (!wait_until_yes(&survey, &verdict, restore->root, restore->database, &options,
 			    CAN_MIGRATE, false, patience, err))
 		return false;

@@ -92,9 +92,12 @@ static bool measure_copy(struct raw *raw, struct error *err)
 static bool take_by_api(struct raw *raw, struct connection *from, struct error *err)
 {
 	raw->snapshot->method = SNAPSHOT_API;
+	int64_t pages = 0;
+
 	if (ftruncate(raw->copy_fd, 0) != 0)
 		return failed(raw->snapshot, "the copy cannot be written", err);
-	if (!copy_by_api(raw, from, err))
+	if (!connection_number(from, "PRAGMA page_count", &pages, err) ||
+	    (pages > 0 && !copy_by_api(raw, from, err)))
 		return false;
 	return measure_copy(raw, err);
 }
@@ -130,6 +133,7 @@ static bool take_frozen(struct raw *raw, struct error *err)
 	auto_connection copy = { 0 };
 	bool wal = false;
 
+	snapshot->taken = clock_wall();
 	if (!raw_copy_all_files(raw, err))
 		return false;
 	connection_stop_when(worker_should_stop);
@@ -156,6 +160,7 @@ static bool take_live(struct raw *raw, struct error *err)
 	    !target_connect(snapshot->target, snapshot->wait, snapshot->shown, &connection, err))
 		return false;
 	pinned = clock_now();
+	snapshot->taken = clock_wall();
 	if (!copy_pinned(raw, snapshot->held ? NULL : &connection, err))
 		return false;
 	if (!snapshot->held && !target_disconnect(snapshot->target, &connection, err))

@@ -24,6 +24,7 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <time.h>
 
 #include "common/base/digest.h"
 #include "common/base/error.h"
@@ -55,6 +56,7 @@ struct snapshot {
 
 	_Atomic uint64_t done, total; /* bytes, for who watches */
 
+	struct timespec taken; /* wall clock: the state is that of this moment, or a little later */
 	enum snapshot_method method;
 	enum journal_mode mode; /* of the source; the copy is in rollback mode */
 	uint64_t size;		/* bytes of the copy */

@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "common/base/memory.h"
 #include "common/base/scope.h"
@@ -21,6 +22,20 @@ bool target_is_same_file(const struct target *target)
 	       there.st_dev == ours->st_dev && there.st_ino == ours->st_ino;
 }
 
+/* What its header says; before any connection to it is open in this process (target.h). */
+static bool is_in_wal_mode(const struct target *target)
+{
+	struct error ignored = { 0 };
+	auto_close int fd = target_reopen(target, FILE_MAIN, &ignored);
+	uint8_t bytes[DATABASE_HEADER_SIZE];
+	struct database_header header = { 0 };
+	const ssize_t got = fd >= 0 ? pread(fd, bytes, sizeof bytes, 0) : -1;
+
+	if (got >= 0)
+		database_header_read(bytes, (size_t)got, &header);
+	return header.mode == JOURNAL_WAL;
+}
+
 /* Lets SQLite take away again what it made beside the database for us, where nobody has used it. */
 static void clean_up(const struct target *target, struct connection *connection)
 {
@@ -32,20 +47,40 @@ static void clean_up(const struct target *target, struct connection *connection)
 		connection_allow_checkpoint(connection);
 }
 
+/*
+ * What opening it would do harm to. Beside an empty file SQLite removes a -wal or -journal, which may be all that is left of
+ * somebody's data. And a -wal or -shm that a stranger makes belongs to the stranger: then the application, which may not
+ * write to it, is locked out (root gives them to the database's owner).
+ */
+static bool may_be_opened(const struct target *target, const char *shown, struct error *err)
+{
+	const struct target_file *files = target->files;
+	const bool owner = geteuid() == 0 || geteuid() == files[FILE_MAIN].stat.st_uid;
+
+	for (enum database_file file = FILE_WAL; file < FILE_COUNT; file++)
+		if (file != FILE_SHM && files[FILE_MAIN].stat.st_size == 0 &&
+		    files[file].path_fd >= 0 && files[file].stat.st_size > 0)
+			return fail(
+				err, STATUS_TROUBLE,
+				"%s: is empty, but the %s beside it is not: keep a copy of both before "
+				"anything opens it",
+				shown, database_file_suffix(file));
+	if (owner || (files[FILE_WAL].path_fd >= 0 && files[FILE_SHM].path_fd >= 0))
+		return true;
+	return !is_in_wal_mode(target) ||
+	       fail(err, STATUS_TROUBLE,
+		    "%s: is in WAL mode and its -wal or -shm is not there; what would be made belongs to you "
+		    "and locks its owner out: run this as the owner, or as root",
+		    shown);
+}
+
 bool target_connect(const struct target *target, double wait, const char *shown,
 		    struct connection *connection, struct error *err)
 {
 	auto_free char *path = connection_path(target->folder_fd, target->name);
-	const struct target_file *wal = &target->files[FILE_WAL];
 
-	/* SQLite removes a -wal that lies beside an empty file, which may be all that is left of somebody's data. */
-	if (target->files[FILE_MAIN].stat.st_size == 0 && wal->path_fd >= 0 &&
-	    wal->stat.st_size > 0)
-		return fail(
-			err, STATUS_TROUBLE,
-			"%s: is empty, but the -wal beside it is not: keep a copy of both before anything "
-			"opens it",
-			shown);
+	if (!may_be_opened(target, shown, err))
+		return false;
 	connection_stop_when(worker_should_stop);
 	if (!connection_open(connection, path, CONNECTION_WRITE, wait, shown, err) ||
 	    !connection_pin(connection, err)) {

@@ -13,11 +13,11 @@
 /* XATTR_LIST_MAX and XATTR_SIZE_MAX of the kernel. */
 enum { MOST_ATTRIBUTES = 65536 };
 
-bool file_traits_set(int fd, mode_t mode, uid_t uid, gid_t gid, const char *shown,
+bool file_traits_set(int fd, mode_t mode, uid_t uid, gid_t gid, bool strict, const char *shown,
 		     struct error *err)
 {
 	/* The owner first: giving a file away takes the set-ID bits from it. */
-	if (fchown(fd, uid, gid) != 0 && !(errno == EPERM && geteuid() != 0))
+	if (fchown(fd, uid, gid) != 0 && (strict || errno != EPERM))
 		return fail_errno(err, STATUS_TROUBLE, "%s: cannot be given its owner", shown);
 	return fchmod(fd, mode & 07777) == 0 ||
 	       fail_errno(err, STATUS_TROUBLE, "%s: cannot be given its permissions", shown);
@@ -48,5 +48,5 @@ bool file_traits_copy(int from, int to, const char *shown, struct error *err)
 		return fail_errno(err, STATUS_TROUBLE, "%s: cannot be looked at", shown);
 	(void)snprintf(path, sizeof path, "/proc/self/fd/%d", from);
 	copy_attributes(path, to);
-	return file_traits_set(to, stat.st_mode, stat.st_uid, stat.st_gid, shown, err);
+	return file_traits_set(to, stat.st_mode, stat.st_uid, stat.st_gid, true, shown, err);
 }

@@ -83,10 +83,32 @@ bool connection_fail(const struct connection *connection, int code, const char *
 		text_printable(own_words ? sqlite3_errmsg(connection->db) : sqlite3_errstr(code));
 
 	return fail(err,
-		    kind == SQLITE_BUSY || kind == SQLITE_LOCKED ? STATUS_BUSY
-		    : kind == SQLITE_CORRUPT			 ? STATUS_NO
-								 : STATUS_TROUBLE,
+		    kind == SQLITE_BUSY || kind == SQLITE_LOCKED      ? STATUS_BUSY
+		    : kind == SQLITE_CORRUPT || kind == SQLITE_NOTADB ? STATUS_NO
+								      : STATUS_TROUBLE,
 		    "%s: %s: %s", connection->shown, doing, words);
+}
+
+static int compare_bytes(void *nothing, int a_length, const void *a, int b_length, const void *b)
+{
+	const int order = memcmp(a, b, (size_t)(a_length < b_length ? a_length : b_length));
+
+	(void)nothing;
+	return order != 0 ? order : a_length - b_length;
+}
+
+/*
+ * An application may bring collations of its own, and SQLite reads no schema with one that it does not know. Nothing here
+ * depends on the order, and what would is not asked for (integrity.h).
+ */
+static void stand_in_for_collation(void *context, struct sqlite3 *db, int encoding,
+				   const char *name)
+{
+	struct connection *connection = context;
+
+	connection->stand_in = true;
+	/* When it cannot be made, the statement that needs it says so. */
+	(void)sqlite3_create_collation_v2(db, name, encoding, NULL, compare_bytes, NULL);
 }
 
 static bool configure(struct connection *connection, struct error *err)
@@ -106,6 +128,8 @@ static bool configure(struct connection *connection, struct error *err)
 					 NULL);
 	if (code == SQLITE_OK)
 		code = sqlite3_busy_handler(connection->db, wait_for_lock, connection);
+	if (code == SQLITE_OK)
+		code = sqlite3_collation_needed(connection->db, connection, stand_in_for_collation);
 	sqlite3_progress_handler(connection->db, STEPS_BETWEEN_LOOKS, look_whether_to_stop, NULL);
 	if (code != SQLITE_OK)
 		return connection_fail(connection, code, "cannot be set up", err);

@@ -20,8 +20,9 @@
 struct sqlite3;
 
 struct connection {
-	struct sqlite3 *db;   /* NULL: not open */
-	const char *shown;    /* its name in messages, printable; owned by the caller */
+	struct sqlite3 *db; /* NULL: not open */
+	const char *shown;  /* its name in messages, printable; owned by the caller */
+	bool stand_in; /* a collation of the application's is not known here: its order is not checked */
 	double wait;	      /* seconds to be patient about a lock */
 	double patient_until; /* on clock_now(), for the lock that is waited for now */
 };
@@ -58,7 +59,7 @@ void connection_drop(struct connection *connection);
 
 /*
  * Fails with SQLite's words for `code`, a result of SQLite's. Status: STATUS_BUSY for locks, STATUS_NO for a damaged
- * database, else STATUS_TROUBLE.
+ * or encrypted database, else STATUS_TROUBLE.
  */
 bool connection_fail(const struct connection *connection, int code, const char *doing,
 		     struct error *err);

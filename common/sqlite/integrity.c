@@ -1,5 +1,6 @@
 #include "common/sqlite/integrity.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "common/base/scope.h"
@@ -27,17 +28,30 @@ bool integrity_parse(const char *word, enum integrity *level)
 	return false;
 }
 
-bool integrity_check(struct connection *connection, enum integrity level, struct error *err)
+/* Runs one of the two; *answer is SQLite's first line. */
+static bool ask(struct connection *connection, enum integrity level, char **answer,
+		struct error *err)
+{
+	return connection_text(connection,
+			       level == INTEGRITY_QUICK ? "PRAGMA quick_check(1)"
+							: "PRAGMA integrity_check(1)",
+			       answer, err);
+}
+
+bool integrity_check(struct connection *connection, enum integrity *level, struct error *err)
 {
 	auto_free char *answer = NULL;
 
-	if (level == INTEGRITY_NONE)
+	if (*level == INTEGRITY_NONE)
 		return true;
-	if (!connection_text(connection,
-			     level == INTEGRITY_QUICK ? "PRAGMA quick_check(1)"
-						      : "PRAGMA integrity_check(1)",
-			     &answer, err))
+	if (!ask(connection, *level, &answer, err))
 		return false;
+	if (*level == INTEGRITY_FULL && connection->stand_in) {
+		*level = INTEGRITY_QUICK;
+		free(take_pointer(&answer));
+		if (!ask(connection, *level, &answer, err))
+			return false;
+	}
 	if (answer && strcmp(answer, "ok") == 0)
 		return true;
 

@@ -18,7 +18,10 @@ enum integrity {
 const char *integrity_name(enum integrity level) __attribute__((returns_nonnull));
 bool integrity_parse(const char *word, enum integrity *level);
 
-/* STATUS_NO with SQLite's first complaint when the database is damaged. */
-bool integrity_check(struct connection *connection, enum integrity level, struct error *err);
+/*
+ * STATUS_NO with SQLite's first complaint when the database is damaged. *level is lowered to what could be checked: the order of
+ * an index cannot be where the application brings the collation.
+ */
+bool integrity_check(struct connection *connection, enum integrity *level, struct error *err);
 
 #endif

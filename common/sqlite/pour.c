@@ -25,9 +25,12 @@ bool pour_begin(struct pour *pour, struct connection *from, struct connection *t
 	while (is_busy(code = sqlite3_backup_step(pour->backup, 0)) && clock_now() < until &&
 	       !connection_was_stopped())
 		clock_sleep_until(clock_now() + pause_seconds);
-	if (code == SQLITE_OK || code == SQLITE_DONE)
+	if (code == SQLITE_OK)
 		return true;
 	pour_drop(pour);
+	if (code ==
+	    SQLITE_DONE) /* without a single page it has committed already, before anybody could look */
+		return fail(err, STATUS_TROUBLE, "%s: has no page to copy", from->shown);
 	return connection_fail(to, code, "cannot be locked for writing", err);
 }
 

@@ -19,7 +19,7 @@ struct pour {
 };
 
 /*
- * Begins. `from` should be in a read transaction: then it never starts again, whatever others write. `to` must have
+ * Begins. `from` must have a page, and should be in a read transaction: then it never starts again, whatever others write. `to` must have
  * none. With `wait` (seconds) it is patient about locks of `to`; then `to` is locked for writing, and nothing of it has
  * changed yet. Pages: how many there are.
  */
