@@ -32,6 +32,17 @@ char *backup_path(const char *folder, const char *name)
 			     name);
 }
 
+/* How much of a name's `length` bytes to take: not too much, and no part of a character. */
+static size_t cut(const char *name, size_t length)
+{
+	if (length <= MOST_STEM)
+		return length;
+	length = MOST_STEM;
+	while (length > 0 && ((unsigned char)name[length] & 0xc0) == 0x80)
+		length--;
+	return length;
+}
+
 char *backup_name(const struct target *target, int64_t time, bool packed)
 {
 	const struct timespec when = { .tv_sec = (time_t)(time / 1000),
@@ -44,8 +55,8 @@ char *backup_name(const struct target *target, int64_t time, bool packed)
 	if (!dot || dot == name || strlen(dot) > MOST_EXTENSION || dot[1] == '\0')
 		dot = NULL;
 
-	const size_t length = dot ? (size_t)(dot - name) : strlen(name);
-	auto_free char *stem = memory_copy(name, length < MOST_STEM ? length : MOST_STEM);
+	const size_t whole = dot ? (size_t)(dot - name) : strlen(name);
+	auto_free char *stem = memory_copy(name, cut(name, whole));
 
 	clock_compact_stamp(when, stamp);
 	return memory_format("%s-%s%s%s", stem, stamp, dot ? dot : ".db", packed ? ".zst" : "");

@@ -157,21 +157,23 @@ static bool read_keys(const struct json_t *object, struct backup_manifest *manif
 	manifest->host = json_get_exact_text(object, "host");
 	manifest->method = json_get_exact_text(object, "method");
 	manifest->packed = packed && strcmp(packed, "zstd") == 0;
-	manifest->was_wal = mode && strcmp(mode, "wal") == 0;
-	const bool good = tool && strcmp(tool, "dbbackup") == 0 &&
-			  json_get_number(object, "schema", &schema) && schema == 1 &&
-			  is_plain_name(manifest->file) && manifest->source &&
-			  *manifest->source == '/' && manifest->method && manifest->host &&
-			  json_get_number(object, "inode", &inode) &&
-			  (!packed || manifest->packed) && time &&
-			  clock_parse(time, &manifest->time, &last) && verified &&
-			  integrity_parse(verified, &manifest->verified) &&
-			  read_size(object, "size_bytes", &manifest->size) &&
-			  read_size(object, "file_size_bytes", &manifest->file_size) &&
-			  read_digest(object, "sha256", manifest->digest) &&
-			  read_digest(object, "database_sha256", manifest->database_digest) &&
-			  json_get_seconds(object, "read_lock_seconds", &manifest->lock_seconds) &&
-			  read_facts(object, &manifest->facts) && read_owner(object, manifest);
+	manifest->was_wal = mode && strcmp(mode, journal_mode_name(JOURNAL_WAL)) == 0;
+	const bool good =
+		tool && strcmp(tool, "dbbackup") == 0 &&
+		json_get_number(object, "schema", &schema) && schema == 1 &&
+		is_plain_name(manifest->file) && manifest->source && *manifest->source == '/' &&
+		manifest->method && manifest->host && json_get_number(object, "inode", &inode) &&
+		(!packed || manifest->packed) && mode &&
+		(manifest->was_wal || strcmp(mode, journal_mode_name(JOURNAL_ROLLBACK)) == 0) &&
+		json_get(object, "compression") && json_get(object, "revision") && time &&
+		clock_parse(time, &manifest->time, &last) && verified &&
+		integrity_parse(verified, &manifest->verified) &&
+		read_size(object, "size_bytes", &manifest->size) &&
+		read_size(object, "file_size_bytes", &manifest->file_size) &&
+		read_digest(object, "sha256", manifest->digest) &&
+		read_digest(object, "database_sha256", manifest->database_digest) &&
+		json_get_seconds(object, "read_lock_seconds", &manifest->lock_seconds) &&
+		read_facts(object, &manifest->facts) && read_owner(object, manifest);
 
 	manifest->inode = (uint64_t)inode;
 	return good;

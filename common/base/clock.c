@@ -100,7 +100,12 @@ bool clock_parse(const char *text, int64_t *first, int64_t *last)
 	}
 	utc.tm_year = year - 1900;
 	utc.tm_mon = month - 1;
-	*first = (int64_t)timegm(&utc) * 1000 + milliseconds;
+
+	struct tm day = { .tm_year = utc.tm_year, .tm_mon = utc.tm_mon, .tm_mday = utc.tm_mday };
+
+	*first =
+		((int64_t)timegm(&day) + utc.tm_hour * 3600 + utc.tm_min * 60 + utc.tm_sec) * 1000 +
+		milliseconds;
 	*last = *first + unit - 1;
-	return *at == '\0' && utc.tm_mon == month - 1; /* timegm() turns February 30th into March */
+	return *at == '\0' && day.tm_mon == month - 1; /* timegm() turns February 30th into March */
 }

@@ -152,7 +152,8 @@ bool compress_unpack(struct compress *compress, struct error *err)
 			left = ZSTD_decompressStream(unpacker, &output, &input);
 			if (ZSTD_isError(left))
 				return zstd_failed(left, STATUS_NO, err);
-			full = output.pos == output.size;
+			full = output.pos == output.size &&
+			       left != 0; /* 0: all of the frame has come */
 			if (compress->written + output.pos > compress->most)
 				return fail(err, STATUS_NO, "unpacks to more than it should");
 			if (!drain(compress, &digest, &output, err))

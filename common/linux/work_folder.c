@@ -78,7 +78,7 @@ static int open_locked(int parent_fd, const char *name)
 	struct stat stat = { 0 };
 
 	if (fd < 0 || flock(fd, LOCK_EX | LOCK_NB) != 0 || fstat(fd, &stat) != 0 ||
-	    stat.st_uid != geteuid() || (stat.st_mode & 07777) != 0700)
+	    stat.st_uid != geteuid() || (stat.st_mode & 07777 & ~S_ISGID) != 0700)
 		return -1;
 	/* Between our opening and our locking its owner may have ended, and somebody may have swept it. */
 	return stat.st_nlink > 0 ? take_descriptor(&fd) : -1;

@@ -77,8 +77,8 @@ bool connection_fail(const struct connection *connection, int code, const char *
 		     struct error *err)
 {
 	const int kind = code & 0xff;
-	const bool own_words =
-		connection->db && sqlite3_errcode(connection->db) == kind && kind != SQLITE_BUSY;
+	const bool own_words = connection->db && (sqlite3_errcode(connection->db) & 0xff) == kind &&
+			       kind != SQLITE_BUSY;
 	auto_free char *words =
 		text_printable(own_words ? sqlite3_errmsg(connection->db) : sqlite3_errstr(code));
 
