@@ -63,8 +63,10 @@ bool backup_manifest_load(int folder_fd, const char *file, struct backup_manifes
 	struct stat stat = { 0 };
 	size_t length = 0;
 	auto_free char *bytes = read_small(folder_fd, name, &length);
+	const int error = errno;
 
 	*missing = is_gone(folder_fd, file, &stat);
+	errno = error;
 	if (!bytes)
 		return fail_errno(err, STATUS_NO, "its manifest cannot be read");
 	if (!backup_manifest_read(bytes, length, manifest, err))

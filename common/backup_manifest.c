@@ -16,6 +16,9 @@
 #define DBLOCKTOOLS_VERSION "unknown"
 #endif
 
+/* No lock is held for longer; what is beyond was not written by us, and may be no number that can be shown. */
+enum { MOST_SECONDS = 1000000000 };
+
 void backup_manifest_release(struct backup_manifest *manifest)
 {
 	free(manifest->file);
@@ -114,9 +117,10 @@ static bool read_facts(const struct json_t *object, struct schema_facts *facts)
 
 	facts->has_revision = revision != NULL;
 	(void)snprintf(facts->revision, sizeof facts->revision, "%s", revision ? revision : "");
-	return json_get_number(object, "page_size_bytes", &facts->page_size) &&
-	       json_get_number(object, "pages", &facts->pages) &&
-	       json_get_number(object, "user_version", &facts->user_version) &&
+	return (revision || json_is_nothing(json_get(object, "revision"))) &&
+	       json_get_number(object, "page_size_bytes", &facts->page_size) &&
+	       json_get_number(object, "pages", &facts->pages) && facts->page_size >= 0 &&
+	       facts->pages >= 0 && json_get_number(object, "user_version", &facts->user_version) &&
 	       json_get_number(object, "application_id", &facts->application_id);
 }
 
@@ -165,7 +169,7 @@ static bool read_keys(const struct json_t *object, struct backup_manifest *manif
 		manifest->method && manifest->host && json_get_number(object, "inode", &inode) &&
 		(!packed || manifest->packed) && mode &&
 		(manifest->was_wal || strcmp(mode, journal_mode_name(JOURNAL_ROLLBACK)) == 0) &&
-		json_get(object, "compression") && json_get(object, "revision") && time &&
+		(packed || json_is_nothing(json_get(object, "compression"))) && time &&
 		clock_parse(time, &manifest->time, &last) && verified &&
 		integrity_parse(verified, &manifest->verified) &&
 		read_size(object, "size_bytes", &manifest->size) &&
@@ -173,6 +177,7 @@ static bool read_keys(const struct json_t *object, struct backup_manifest *manif
 		read_digest(object, "sha256", manifest->digest) &&
 		read_digest(object, "database_sha256", manifest->database_digest) &&
 		json_get_seconds(object, "read_lock_seconds", &manifest->lock_seconds) &&
+		manifest->lock_seconds >= 0 && manifest->lock_seconds < MOST_SECONDS &&
 		read_facts(object, &manifest->facts) && read_owner(object, manifest);
 
 	manifest->inode = (uint64_t)inode;

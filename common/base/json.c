@@ -246,6 +246,11 @@ bool json_get_bool(const json_t *object, const char *key)
 	return json_is_true(json_object_get(object, key));
 }
 
+bool json_is_nothing(const json_t *value)
+{
+	return json_is_null(value);
+}
+
 bool json_is_list(const json_t *value)
 {
 	return json_is_array(value);

@@ -62,6 +62,7 @@ bool json_get_seconds(const struct json_t *object, const char *key, double *seco
 /* The exact bytes that json_put_text() was given, from "<key>_hex" where it had to be written; free() it. */
 char *json_get_exact_text(const struct json_t *object, const char *key);
 bool json_get_bool(const struct json_t *object, const char *key);
+bool json_is_nothing(const struct json_t *value); /* null, said so */
 bool json_is_list(const struct json_t *value);
 size_t json_count(const struct json_t *array); /* 0 for anything else */
 struct json_t *json_at(const struct json_t *array, size_t index);

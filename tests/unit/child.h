@@ -81,4 +81,22 @@ static inline void child_finish(struct child *child)
 	assert_int_equal(waitpid(child->pid, &status, 0), child->pid);
 }
 
+/*
+ * Runs `work` in a child and gives how that ended, for waitpid(2)'s macros. For what would change this process
+ * for good. What it returns is the exit status; it must not use cmocka.
+ */
+static inline int child_run(int (*work)(void *argument), void *argument)
+{
+	const pid_t pid = fork();
+	int status = 0;
+
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+		_exit(work(argument));
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	return status;
+}
+
 #endif

@@ -288,6 +288,69 @@ static void version_names_tool_and_project(void **state)
 	assert_int_equal(text[strlen(text) - 1], '\n');
 }
 
+static void a_flag_is_raised(void **state)
+{
+	bool flag = false;
+
+	(void)state;
+	assert_true(cli_flag(&flag));
+	assert_true(flag);
+}
+
+static void set_argument(const char *words)
+{
+	static char argument[64];
+
+	(void)snprintf(argument, sizeof argument, "%s", words);
+	optarg = argument;
+}
+
+static void a_number_is_taken_within_its_bounds_only(void **state)
+{
+	static const char *const bad[] = { "0",	 "8", "99999999999999999999", "", "x", "3x", " 3",
+					   "-3", "+3" };
+	uint64_t number = 0;
+	struct error err = { 0 };
+
+	(void)state;
+	for (uint64_t wanted = 1; wanted <= 7; wanted += 3) {
+		char words[8];
+
+		(void)snprintf(words, sizeof words, "%d", (int)wanted);
+		set_argument(words);
+		assert_true(cli_number(&number, 1, 7, "--keep-last", &err));
+		assert_int_equal(number, wanted);
+	}
+	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+		set_argument(bad[i]);
+		err = (struct error){ 0 };
+		if (cli_number(&number, 1, 7, "--keep-last", &err))
+			fail_msg("'%s' was taken", bad[i]);
+		assert_int_equal(err.status, STATUS_USAGE);
+		assert_non_null(strstr(err.text, "for --keep-last"));
+	}
+}
+
+static void seconds_are_taken_with_fractions(void **state)
+{
+	static const char *const bad[] = { "", "-1", "nan", "inf", "1e3x", "1s" };
+	double seconds = 0;
+	struct error err = { 0 };
+
+	(void)state;
+	set_argument("0.25");
+	assert_true(cli_seconds(&seconds, "--wait", &err));
+	assert_true(seconds == 0.25);
+	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+		set_argument(bad[i]);
+		err = (struct error){ 0 };
+		if (cli_seconds(&seconds, "--wait", &err))
+			fail_msg("'%s' was taken", bad[i]);
+		assert_int_equal(err.status, STATUS_USAGE);
+		assert_non_null(strstr(err.text, "for --wait"));
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -306,6 +369,9 @@ int main(void)
 		cmocka_unit_test(help_lists_every_option_within_80_columns),
 		cmocka_unit_test(the_help_of_a_long_option_starts_on_its_own_line),
 		cmocka_unit_test(version_names_tool_and_project),
+		cmocka_unit_test(a_flag_is_raised),
+		cmocka_unit_test(a_number_is_taken_within_its_bounds_only),
+		cmocka_unit_test(seconds_are_taken_with_fractions),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

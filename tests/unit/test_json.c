@@ -140,6 +140,111 @@ static void a_very_long_hostile_text_stays_valid_json(void **state)
 	free(bytes);
 }
 
+static void any_bytes_come_back_from_text_or_hex(void **state)
+{
+	char all[256];
+	const char *const texts[] = { "",     "bot",	    "M\xc3\xbcller", "a\xff\xc3z",
+				      "\xff", "\n\x1b\x7f", "\xef\xbf\xbd",  all };
+
+	(void)state;
+	for (int i = 0; i < 255; i++)
+		all[i] = (char)(i + 1);
+	all[255] = '\0';
+	for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+		struct json_t *document = json_new_object();
+		struct error err = { 0 };
+
+		json_put_text(document, "name", texts[i]);
+
+		char *line = json_take_line(document);
+		struct json_t *read = json_parse(line, strlen(line), &err);
+		char *text = json_get_exact_text(read, "name");
+
+		assert_non_null(text);
+		assert_string_equal(text, texts[i]);
+		free(text);
+		json_release(read);
+		free(line);
+	}
+}
+
+static struct json_t *parsed(const char *words)
+{
+	struct error err = { 0 };
+	struct json_t *document = json_parse(words, strlen(words), &err);
+
+	if (!document)
+		fail_msg("%s: %s", words, err.text);
+	return document;
+}
+
+static void bad_hex_is_no_text(void **state)
+{
+	static const char *const documents[] = {
+		"{\"n\":\"a\",\"n_hex\":\"6\"}",
+		"{\"n\":\"a\",\"n_hex\":\"616\"}",
+		"{\"n\":\"a\",\"n_hex\":\"6g\"}",
+		"{\"n\":\"a\",\"n_hex\":\"00\"}",
+		"{\"n\":\"a\",\"n_hex\":\"610061\"}",
+		"{\"n\":\"a\",\"n_hex\":\" 61\"}",
+		"{\"n\":\"a\",\"n_hex\":\"0x61\"}",
+		"{\"n\":\"a\",\"n_hex\":\"-1\"}",
+		"{\"n\":null}",
+		"{\"n\":7}",
+		"{\"n\":[\"a\"]}",
+		"{}",
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof documents / sizeof *documents; i++) {
+		struct json_t *document = parsed(documents[i]);
+		char *text = json_get_exact_text(document, "n");
+
+		if (text)
+			fail_msg("%s gave \"%s\"", documents[i], text);
+		json_release(document);
+	}
+}
+
+static void seconds_come_back_to_the_millisecond(void **state)
+{
+	static const double seconds[] = { 0, 0.001, 1.5, 12.345, 86400, 315360000 };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof seconds / sizeof *seconds; i++) {
+		struct json_t *document = json_new_object();
+		double read = -1;
+
+		json_put_seconds(document, "seconds", seconds[i] + 0.0001);
+
+		char *line = json_take_line(document);
+		struct json_t *again = parsed(line);
+
+		assert_true(json_get_seconds(again, "seconds", &read));
+		assert_true(read > seconds[i] - 1e-6 && read < seconds[i] + 1e-6);
+		json_release(again);
+		free(line);
+	}
+}
+
+static void only_a_number_is_seconds(void **state)
+{
+	struct json_t *document = parsed("{\"w\":7,\"r\":0.5,\"t\":\"1\",\"n\":null,\"b\":true}");
+	double seconds = 0;
+
+	(void)state;
+	assert_true(json_get_seconds(document, "w", &seconds));
+	assert_true(seconds == 7);
+	assert_true(json_get_seconds(document, "r", &seconds));
+	assert_true(seconds == 0.5);
+	assert_false(json_get_seconds(document, "t", &seconds));
+	assert_true(seconds == 0);
+	assert_false(json_get_seconds(document, "n", &seconds));
+	assert_false(json_get_seconds(document, "b", &seconds));
+	assert_false(json_get_seconds(document, "missing", &seconds));
+	json_release(document);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -152,6 +257,10 @@ int main(void)
 		cmocka_unit_test(good_arguments_need_no_hex),
 		cmocka_unit_test(a_failure_names_tool_database_status_and_message),
 		cmocka_unit_test(a_very_long_hostile_text_stays_valid_json),
+		cmocka_unit_test(any_bytes_come_back_from_text_or_hex),
+		cmocka_unit_test(bad_hex_is_no_text),
+		cmocka_unit_test(seconds_come_back_to_the_millisecond),
+		cmocka_unit_test(only_a_number_is_seconds),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -73,6 +73,8 @@ static void a_good_header_is_read_in_full(void **state)
 	assert_int_equal(index.page_size, 4096);
 	assert_int_equal(index.change_counter, 42);
 	assert_int_equal(index.frames, 312);
+	assert_int_equal(index.pages, 1049);
+	assert_memory_equal(index.salts, header.copies[0].salts, sizeof index.salts);
 	assert_int_equal(index.checkpointed, 31);
 	assert_int_equal(index.marks[0], 0);
 	assert_int_equal(index.marks[1], 312);
