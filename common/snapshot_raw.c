@@ -90,10 +90,10 @@ static void write_back(const struct raw *raw, uint64_t at, uint64_t length, bool
 					      SYNC_FILE_RANGE_WAIT_AFTER);
 }
 
-/* Whether somebody has committed within the last moments. */
+/* Whether somebody has committed within the last moments, or may have: at first nobody knows. */
 static bool is_beside_writer(struct raw *raw)
 {
-	static const double moment = 0.5;
+	static const double moment = 0.5, first_look = 0.1;
 	struct wal_index now = { 0 };
 	uint8_t bytes[WAL_INDEX_HEADER_SIZE];
 
@@ -101,8 +101,7 @@ static bool is_beside_writer(struct raw *raw)
 		return false;
 	if (pread(raw->shm_fd, bytes, sizeof bytes, 0) == (ssize_t)sizeof bytes &&
 	    wal_index_read(bytes, sizeof bytes, &now) && now.change_counter != raw->last_change) {
-		if (raw->last_change != 0)
-			raw->last_commit = clock_now();
+		raw->last_commit = clock_now() - (raw->last_change == 0 ? moment - first_look : 0);
 		raw->last_change = now.change_counter;
 	}
 	return raw->last_commit > 0 && clock_now() - raw->last_commit < moment;
