@@ -225,6 +225,12 @@ static bool swap(struct restore *restore, const struct old_files *old, struct er
 			"the disk and run this again",
 			failure.text);
 	}
+	if (!is_as_it_was(restore))
+		return fail(
+			err, STATUS_TROUBLE,
+			"%s; somebody has made another file of that name meanwhile, which is left as it is; "
+			"what was there is in %s",
+			failure.text, old->aside ? old->aside : "its place");
 	if (put_back(restore, old))
 		return fail(err, STATUS_PUT_BACK, "%s; what was there is in place again",
 			    failure.text);

@@ -364,12 +364,15 @@ def check_set(path):
         sum_of_file = hashlib.file_digest(file, "sha256").hexdigest()
     if os.path.exists(path + ".json"):
         with open(path + ".json", encoding="utf-8") as file:
-            manifest = json.load(file)
+            try:
+                manifest = json.load(file)
+            except ValueError as error:
+                raise Bad(f"{path}.json: {error}") from error
         if manifest["sha256"] != sum_of_file or manifest["file_size_bytes"] != os.path.getsize(path):
             raise Bad(f"{path}: is not what its manifest says")
     if os.path.exists(path + ".sha256"):
         with open(path + ".sha256", encoding="utf-8") as file:
-            if file.read().split()[0] != sum_of_file:
+            if file.read().split()[:1] != [sum_of_file]:
                 raise Bad(f"{path}: is not what its .sha256 says")
 
 
