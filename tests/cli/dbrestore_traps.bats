@@ -49,6 +49,7 @@ teardown() {
 trace() {
 	local calls=$1 options=()
 	require_command strace
+	[[ ! ${DBLOCKTOOLS_SANITIZED-} ]] || skip 'the sanitizers do not work beside strace'
 	shift
 	while [[ $1 != -- ]]; do
 		options+=("$1")
