@@ -23,7 +23,6 @@ struct looking {
 	bool count;
 	int tables_fd;
 	struct schema_facts facts;
-	bool wal;
 };
 
 void database_summary_release(struct database_summary *summary)
@@ -71,16 +70,13 @@ static bool look(void *argument, struct error *err)
 	struct looking *looking = argument;
 	auto_connection connection = { 0 };
 	auto_schema_tables tables = { 0 };
-	auto_free char *mode = NULL;
 
 	if (!open_either(looking, &connection, err))
 		return false;
 	if (!schema_read(&connection, &looking->facts, err) ||
-	    !connection_text(&connection, "PRAGMA journal_mode", &mode, err) ||
 	    !schema_tables_read(&connection, looking->count, &tables, err) ||
 	    !hand_over(looking, &tables, err))
 		return false;
-	looking->wal = mode && strcmp(mode, "wal") == 0;
 	return !looking->target || target_disconnect(looking->target, &connection, err);
 }
 
@@ -125,7 +121,6 @@ static bool summarise(const struct looking *request, struct database_summary *su
 
 	summary->known = good;
 	summary->facts = looking->facts;
-	summary->wal = looking->wal;
 	summary->size = (uint64_t)(looking->facts.pages * looking->facts.page_size);
 	worker_unshare(looking, sizeof *looking);
 	return good;

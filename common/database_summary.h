@@ -13,7 +13,6 @@
 struct database_summary {
 	bool known; /* false: there is no such database, or it cannot be read */
 	struct schema_facts facts;
-	bool wal;      /* in WAL mode */
 	uint64_t size; /* bytes of its pages */
 	struct schema_tables tables;
 };

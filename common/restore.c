@@ -22,6 +22,11 @@ void restore_release(struct restore *restore)
 	*restore = (struct restore)RESTORE_NONE;
 }
 
+double restore_lock_wait(const struct restore *restore)
+{
+	return restore->options.wait < 0 ? RESTORE_LOCK_WAIT : restore->options.wait;
+}
+
 static bool run(struct restore *restore, struct error *err)
 {
 	if (!restore_place(restore, err) ||

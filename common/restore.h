@@ -100,6 +100,11 @@ bool restore_is_unused(const struct restore *restore, pid_t ours, struct error *
  */
 bool restore_nobody_has_open(const struct restore *restore, struct error *err);
 
+/* Seconds to be patient about locks, unless it was said otherwise. */
+enum { RESTORE_LOCK_WAIT = 10 };
+
+double restore_lock_wait(const struct restore *restore);
+
 /* Steps of it, in files of their own. */
 bool restore_find(struct restore *restore, struct error *err); /* the backup */
 bool restore_place(struct restore *restore,

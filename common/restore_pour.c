@@ -3,7 +3,6 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include "common/backup_destination.h"
 #include "common/base/clock.h"
@@ -17,7 +16,7 @@
 #include "common/sqlite/pour.h"
 #include "common/target_connection.h"
 
-enum { PAGES_AT_ONCE = 1024, DEFAULT_WAIT = 10 };
+enum { PAGES_AT_ONCE = 1024 };
 
 /* What the worker that holds the database is given, and gives back. */
 struct pouring {
@@ -26,11 +25,6 @@ struct pouring {
 	bool begun; /* pages were written: after a failure it must be found out what is there */
 	bool committing; /* the step that commits has begun: it may be either */
 };
-
-static double lock_wait(const struct restore *restore)
-{
-	return restore->options.wait < 0 ? DEFAULT_WAIT : restore->options.wait;
-}
 
 static bool pour_pages(struct pouring *pouring, struct pour *pour, struct error *err)
 {
@@ -69,10 +63,10 @@ static bool pour(void *argument, struct error *err)
 	connection_stop_when(worker_should_stop);
 	if (!connection_open(&from, from_path, CONNECTION_READ, 0, restore->source.shown, err) ||
 	    !connection_pin(&from, err) ||
-	    !connection_open(&to, to_path, CONNECTION_WRITE, lock_wait(restore), restore->shown,
-			     err) ||
+	    !connection_open(&to, to_path, CONNECTION_WRITE, restore_lock_wait(restore),
+			     restore->shown, err) ||
 	    !connection_make_durable(&to, err) ||
-	    !pour_begin(&work, &from, &to, lock_wait(restore), err))
+	    !pour_begin(&work, &from, &to, restore_lock_wait(restore), err))
 		return false;
 	if (connection_has_moved(&to) || !target_is_same_file(target))
 		return fail(err, STATUS_TROUBLE, "%s: was replaced while it was being opened",
@@ -93,18 +87,13 @@ static bool pour(void *argument, struct error *err)
  */
 static bool is_in_rollback_mode(const struct restore *restore)
 {
-	struct error ignored = { 0 };
 	auto_free char *wal_name =
 		memory_format("%s%s", restore->target.name, database_file_suffix(FILE_WAL));
-	auto_close int fd = target_reopen(&restore->target, FILE_MAIN, &ignored);
-	uint8_t bytes[DATABASE_HEADER_SIZE];
 	struct database_header header = { 0 };
 	struct stat wal = { 0 };
-	const ssize_t got = fd >= 0 ? pread(fd, bytes, sizeof bytes, 0) : -1;
 
-	if (got < 0)
+	if (!target_header(&restore->target, &header))
 		return false;
-	database_header_read(bytes, (size_t)got, &header);
 	return header.mode == JOURNAL_ROLLBACK &&
 	       (fstatat(restore->target.folder_fd, wal_name, &wal, AT_SYMLINK_NOFOLLOW) != 0 ||
 		wal.st_size == 0);
@@ -123,7 +112,7 @@ static bool try_safety_copy(struct restore *restore, const struct destination *p
 	backup.options = (struct backup_options){
 		.verify = verify,
 		.held = is_in_rollback_mode(restore),
-		.wait = DEFAULT_WAIT,
+		.wait = RESTORE_LOCK_WAIT,
 	};
 	if (!backup_make(&backup, err) || !backup_publish(&backup, err))
 		return false;
@@ -150,7 +139,7 @@ static bool open_safety_folder(const struct restore *restore, struct destination
 {
 	if (restore->options.safety)
 		return destination_open_folder(place, restore->options.safety, err) &&
-		       destination_lock(place, lock_wait(restore), err);
+		       destination_lock(place, restore_lock_wait(restore), err);
 	place->folder = memory_format("%s" STATE_FOLDER, restore->folder);
 	place->folder_fd = fcntl(restore->state_fd, F_DUPFD_CLOEXEC, 3);
 	return place->folder_fd >= 0 ||

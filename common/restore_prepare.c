@@ -46,8 +46,6 @@ static bool starts_as_database(const struct restore *restore)
 /* Sets the method; a database that is there and can be read is summarised. */
 static bool look_at_target(struct restore *restore, struct error *err)
 {
-	const double wait = restore->options.wait < 0 ? 10 : restore->options.wait;
-
 	if (restore->target.files[FILE_MAIN].path_fd < 0) {
 		restore->method = RESTORE_RENAME;
 		return true;
@@ -55,8 +53,8 @@ static bool look_at_target(struct restore *restore, struct error *err)
 	restore->method = starts_as_database(restore) ? RESTORE_TRANSACTION : RESTORE_RENAME;
 	if (restore->method == RESTORE_RENAME)
 		return true;
-	if (database_summary_of_target(&restore->target, wait, restore->options.dry_run,
-				       &restore->before, err))
+	if (database_summary_of_target(&restore->target, restore_lock_wait(restore),
+				       restore->options.dry_run, &restore->before, err))
 		return true;
 	if (err->status != STATUS_NO) /* damaged so that it cannot be opened */
 		return false;

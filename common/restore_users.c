@@ -1,6 +1,5 @@
 /* Who uses the database that is to be restored. */
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
@@ -59,11 +58,6 @@ static void fill_targets(const struct restore *restore, const struct stat *folde
 
 bool restore_nobody_has_open(const struct restore *restore, struct error *err)
 {
-	char link[64];
-
-	(void)snprintf(link, sizeof link, "self/fd/%d", restore->target.folder_fd);
-
-	auto_free char *folder = proc_read_link(restore->root->fd, link);
 	auto_open_files found = { 0 };
 	struct stat stat = { 0 };
 	char *paths[FILE_COUNT] = { 0 };
@@ -76,8 +70,7 @@ bool restore_nobody_has_open(const struct restore *restore, struct error *err)
 		return fail_errno(err, STATUS_TROUBLE, "%s: cannot look at its folder",
 				  restore->shown);
 	for (enum database_file file = FILE_MAIN; file < FILE_COUNT; file++)
-		paths[file] = memory_format("%s/%s%s", folder ? folder : "", restore->target.name,
-					    database_file_suffix(file));
+		paths[file] = memory_format("%s%s", restore->absolute, database_file_suffix(file));
 	fill_targets(restore, &stat, paths, targets);
 
 	const bool good = open_files_walk(restore->root, &query, false, &found, err);

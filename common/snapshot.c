@@ -1,8 +1,6 @@
 #include "common/snapshot.h"
 
-#include <errno.h>
 #include <fcntl.h>
-#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -34,15 +32,6 @@ const char *snapshot_method_name(enum snapshot_method method)
 static bool failed(const struct snapshot *snapshot, const char *doing, struct error *err)
 {
 	return fail_errno(err, STATUS_TROUBLE, "%s: %s", snapshot->shown, doing);
-}
-
-static bool is_wal(struct connection *connection, bool *wal, struct error *err)
-{
-	auto_free char *mode = NULL;
-	const bool good = connection_text(connection, "PRAGMA journal_mode", &mode, err);
-
-	*wal = mode && strcmp(mode, "wal") == 0;
-	return good;
 }
 
 static bool copy_by_api(struct raw *raw, struct connection *from, struct error *err)
@@ -108,7 +97,7 @@ static bool copy_pinned(struct raw *raw, struct connection *connection, struct e
 	struct snapshot *snapshot = raw->snapshot;
 	bool wal = false;
 
-	if (connection && !is_wal(connection, &wal, err))
+	if (connection && !connection_is_wal(connection, &wal, err))
 		return false;
 	snapshot->mode = wal ? JOURNAL_WAL : JOURNAL_ROLLBACK;
 	if (connection && (snapshot->api || snapshot->target->trust == FILESYSTEM_SHARED ||
@@ -138,7 +127,7 @@ static bool take_frozen(struct raw *raw, struct error *err)
 		return false;
 	connection_stop_when(worker_should_stop);
 	if (!connection_open(&copy, path, CONNECTION_WRITE, 0, snapshot->shown, err) ||
-	    !connection_pin(&copy, err) || !is_wal(&copy, &wal, err) ||
+	    !connection_pin(&copy, err) || !connection_is_wal(&copy, &wal, err) ||
 	    !connection_run(&copy, "ROLLBACK; PRAGMA journal_mode=DELETE",
 			    "its WAL cannot be folded in", err) ||
 	    !connection_close(&copy, err))
@@ -166,10 +155,7 @@ static bool take_live(struct raw *raw, struct error *err)
 	if (!snapshot->held && !target_disconnect(snapshot->target, &connection, err))
 		return false;
 	snapshot->lock_seconds = clock_now() - pinned;
-	if (raw->method == COPY_REFLINK && snapshot->method != SNAPSHOT_API &&
-	    !raw_complete(raw, err))
-		return false;
-	return true;
+	return raw->method != COPY_REFLINK || raw_complete(raw, err);
 }
 
 /* One that does not start as a database does is not shown to SQLite, which might take what lies beside it for its own. */

@@ -291,6 +291,18 @@ int target_reopen(const struct target *target, enum database_file file, struct e
 	return fd;
 }
 
+bool target_header(const struct target *target, struct database_header *header)
+{
+	struct error ignored = { 0 };
+	auto_close int fd = target_reopen(target, FILE_MAIN, &ignored);
+	uint8_t bytes[DATABASE_HEADER_SIZE];
+	const ssize_t got = fd >= 0 ? pread(fd, bytes, sizeof bytes, 0) : -1;
+
+	if (got >= 0)
+		database_header_read(bytes, (size_t)got, header);
+	return got >= 0;
+}
+
 bool target_may_read(const struct target *target, struct error *err)
 {
 	auto_close int fd = target_reopen(target, FILE_MAIN, err);

@@ -68,6 +68,9 @@ void target_release(struct target *target);
  */
 int target_reopen(const struct target *target, enum database_file file, struct error *err);
 
+/* What the main file's header says now; false when it cannot be read. Opens and closes it, see above. */
+bool target_header(const struct target *target, struct database_header *header);
+
 /* Whether the user may read the main file by their own rights; a file capability must not lend them ours. */
 bool target_may_read(const struct target *target, struct error *err);
 

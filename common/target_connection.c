@@ -22,20 +22,6 @@ bool target_is_same_file(const struct target *target)
 	       there.st_dev == ours->st_dev && there.st_ino == ours->st_ino;
 }
 
-/* What its header says; before any connection to it is open in this process (target.h). */
-static bool is_in_wal_mode(const struct target *target)
-{
-	struct error ignored = { 0 };
-	auto_close int fd = target_reopen(target, FILE_MAIN, &ignored);
-	uint8_t bytes[DATABASE_HEADER_SIZE];
-	struct database_header header = { 0 };
-	const ssize_t got = fd >= 0 ? pread(fd, bytes, sizeof bytes, 0) : -1;
-
-	if (got >= 0)
-		database_header_read(bytes, (size_t)got, &header);
-	return header.mode == JOURNAL_WAL;
-}
-
 /* Lets SQLite take away again what it made beside the database for us, where nobody has used it. */
 static void clean_up(const struct target *target, struct connection *connection)
 {
@@ -55,6 +41,7 @@ static void clean_up(const struct target *target, struct connection *connection)
 static bool may_be_opened(const struct target *target, const char *shown, struct error *err)
 {
 	const struct target_file *files = target->files;
+	struct database_header header = { 0 };
 	const bool owner = geteuid() == 0 || geteuid() == files[FILE_MAIN].stat.st_uid;
 
 	for (enum database_file file = FILE_WAL; file < FILE_COUNT; file++)
@@ -67,7 +54,8 @@ static bool may_be_opened(const struct target *target, const char *shown, struct
 				shown, database_file_suffix(file));
 	if (owner || (files[FILE_WAL].path_fd >= 0 && files[FILE_SHM].path_fd >= 0))
 		return true;
-	return !is_in_wal_mode(target) ||
+	/* No connection to it is open yet in this process, so its file may be opened and closed (target.h). */
+	return !target_header(target, &header) || header.mode != JOURNAL_WAL ||
 	       fail(err, STATUS_TROUBLE,
 		    "%s: is in WAL mode and its -wal or -shm is not there; what would be made belongs to you "
 		    "and locks its owner out: run this as the owner, or as root",

@@ -257,6 +257,15 @@ bool connection_pin(struct connection *connection, struct error *err)
 	       connection_number(connection, "SELECT count(*) FROM sqlite_schema", &ignored, err);
 }
 
+bool connection_is_wal(struct connection *connection, bool *wal, struct error *err)
+{
+	auto_free char *mode = NULL;
+	const bool good = connection_text(connection, "PRAGMA journal_mode", &mode, err);
+
+	*wal = mode && strcmp(mode, "wal") == 0;
+	return good;
+}
+
 bool connection_has_moved(struct connection *connection)
 {
 	int moved = 0;

@@ -77,6 +77,9 @@ bool connection_text(struct connection *connection, const char *sql, char **text
 /* Begins a read transaction that sees one state until it ends; rolls a hot journal back first. */
 bool connection_pin(struct connection *connection, struct error *err);
 
+/* Whether it is in WAL mode, as SQLite has it after the first look at the file. */
+bool connection_is_wal(struct connection *connection, bool *wal, struct error *err);
+
 /* Whether the file at the path is another one than the one that is open. */
 bool connection_has_moved(struct connection *connection);
 
