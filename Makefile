@@ -45,6 +45,7 @@ $(units) $(fuzzers): %: %.o $(library)
 $(helpers): %: %.o
 $(benches): $(BUILD)/tests/helpers/%: $(BUILD)/tests/bench/%.o
 $(units): private also = -lcmocka
+$(BUILD)/tests/unit/test_snapshot_raw: private also = -lcmocka -Wl,--wrap=worker_should_stop
 $(fuzzers): private also = -fsanitize=fuzzer
 $(tools) $(units) $(fuzzers) $(helpers) $(benches): $(BUILD)/link.list
 	@mkdir -p $(@D)

@@ -185,10 +185,15 @@ bool raw_copy(struct raw *raw, struct error *err)
 	raw->method = COPY_RANGE;
 	if (!note_size(raw))
 		return failed(raw->snapshot, "cannot be measured", err);
-	if (!read_frames(raw, err) || !start_copy(raw, err) || !copy_chunks(raw, err))
+	if (!read_frames(raw, err) || !start_copy(raw, err))
 		return false;
+
+	const bool copied = copy_chunks(raw, err);
+
 	if (raw->index.frames == 0 || wal_frames_still_there(&raw->frames, raw->wal_fd))
-		return true;
+		return copied;
+	/* A WAL that was reset may have been cut as well, so that its frames could not even be read. */
+	*err = (struct error){ 0 };
 	forget_frames(raw);
 	return start_copy(raw, err) && copy_chunks(raw, err);
 }

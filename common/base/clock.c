@@ -70,6 +70,9 @@ static bool parse_digits(const char **cursor, int digits, uint64_t least, uint64
 	return true;
 }
 
+/* Of the year 9999; a later one has no four digits. */
+static const int64_t LAST_MILLISECOND = INT64_C(253402300799999);
+
 bool clock_parse(const char *text, int64_t *first, int64_t *last)
 {
 	struct tm utc = { 0 };
@@ -107,5 +110,6 @@ bool clock_parse(const char *text, int64_t *first, int64_t *last)
 		((int64_t)timegm(&day) + utc.tm_hour * 3600 + utc.tm_min * 60 + utc.tm_sec) * 1000 +
 		milliseconds;
 	*last = *first + unit - 1;
-	return *at == '\0' && day.tm_mon == month - 1; /* timegm() turns February 30th into March */
+	/* timegm() turns February 30th into March, and a leap second may lead out of the last year. */
+	return *at == '\0' && day.tm_mon == month - 1 && *first <= LAST_MILLISECOND;
 }

@@ -183,6 +183,15 @@ static void the_last_that_is_meant_is_one_before_the_next(void **state)
 	}
 }
 
+static void a_leap_second_at_the_end_of_the_last_year_is_refused(void **state)
+{
+	int64_t first = 0, last = 0;
+
+	(void)state;
+	assert_true(clock_parse("9999-12-31T23:59:59.999Z", &first, &last));
+	assert_false(clock_parse("9999-12-31T23:59:60Z", &first, &last));
+}
+
 static void a_stamp_is_read_as_the_time_that_it_was_made_of(void **state)
 {
 	static const struct timespec times[] = {
@@ -246,6 +255,7 @@ int main(void)
 		cmocka_unit_test(what_no_clock_shows_is_refused),
 		cmocka_unit_test(a_leap_second_is_read_where_there_are_some),
 		cmocka_unit_test(the_last_that_is_meant_is_one_before_the_next),
+		cmocka_unit_test(a_leap_second_at_the_end_of_the_last_year_is_refused),
 		cmocka_unit_test(a_stamp_is_read_as_the_time_that_it_was_made_of),
 		cmocka_unit_test(a_compact_stamp_is_one_for_file_names),
 		cmocka_unit_test(compact_stamps_sort_as_their_times),
