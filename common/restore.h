@@ -27,10 +27,9 @@
 #include "common/database_summary.h"
 #include "common/linux/proc_root.h"
 #include "common/linux/work_folder.h"
+#include "common/state_folder.h"
 #include "common/target.h"
 
-/* What is kept beside a database; made with mode 0700. */
-#define STATE_FOLDER ".dblocktools"
 #define RESTORE_WORK_PREFIX ".dbrestore."
 #define RESTORE_ASIDE_PREFIX "aside-"
 

@@ -5,7 +5,6 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -102,30 +101,13 @@ static void undo_interrupted(struct restore *restore)
 /* Opens the state folder, makes it if need be, and keeps others out of it for as long as we work. */
 static bool open_state(struct restore *restore, struct error *err)
 {
-	const int folder_fd = restore->target.folder_fd;
-	struct stat stat = { 0 };
-
-	if (mkdirat(folder_fd, STATE_FOLDER, 0700) != 0 && errno != EEXIST)
-		return fail_errno(err, STATUS_TROUBLE, "%s: cannot make " STATE_FOLDER " beside it",
-				  restore->shown);
-	restore->state_fd =
-		openat(folder_fd, STATE_FOLDER, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	if (restore->state_fd < 0 || fstat(restore->state_fd, &stat) != 0)
-		return fail_errno(err, STATUS_TROUBLE, "%s: cannot open " STATE_FOLDER " beside it",
-				  restore->shown);
-	if ((stat.st_uid != geteuid() && stat.st_uid != 0) || (stat.st_mode & 022))
-		return fail(err, STATUS_TROUBLE,
-			    "%s: " STATE_FOLDER
-			    " beside it belongs to somebody else, or others may write to it",
-			    restore->shown);
-	if (flock(restore->state_fd, LOCK_EX | LOCK_NB) != 0)
-		return fail(err, STATUS_BUSY, "%s: another dbrestore is at work on it",
-			    restore->shown);
+	if (!state_folder_open(&restore->target, restore->shown, &restore->state_fd, err))
+		return false;
 	(void)work_folder_sweep(restore->state_fd, RESTORE_WORK_PREFIX);
 	(void)work_folder_sweep(restore->state_fd, BACKUP_WORK_PREFIX);
 	backup_sweep(restore->state_fd);
 	undo_interrupted(restore);
-	return publish_sync_folder(folder_fd, restore->shown, err);
+	return publish_sync_folder(restore->target.folder_fd, restore->shown, err);
 }
 
 /* The path that backups of it know it by: no links in it, and one spelling. */

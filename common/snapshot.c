@@ -99,7 +99,8 @@ static bool copy_pinned(struct raw *raw, struct connection *connection, struct e
 
 	if (connection && !connection_is_wal(connection, &wal, err))
 		return false;
-	snapshot->mode = wal ? JOURNAL_WAL : JOURNAL_ROLLBACK;
+	if (connection)
+		snapshot->mode = wal ? JOURNAL_WAL : JOURNAL_ROLLBACK;
 	if (connection && (snapshot->api || snapshot->target->trust == FILESYSTEM_SHARED ||
 			   (wal && !raw_open_wal(raw))))
 		return take_by_api(raw, connection, err);
@@ -112,10 +113,11 @@ static bool copy_pinned(struct raw *raw, struct connection *connection, struct e
 }
 
 /*
- * On a file system that is mounted read-only SQLite can open no WAL without its -shm, and roll no journal back. But nothing
- * changes there: the files are copied as they are, and SQLite does in the copy what it would have done there.
+ * Where nothing changes the files are copied as they are, and SQLite does in the copy what it would have done there: on a
+ * file system that is mounted read-only, where it can open no WAL without its -shm and roll no journal back, and
+ * for a WAL that another worker of ours keeps still.
  */
-static bool take_frozen(struct raw *raw, struct error *err)
+static bool take_still(struct raw *raw, struct error *err)
 {
 	struct snapshot *snapshot = raw->snapshot;
 	auto_free char *path = connection_path(snapshot->folder_fd, snapshot->name);
@@ -168,9 +170,19 @@ static bool starts_as_database(const struct raw *raw, struct error *err)
 	if (got < 0)
 		return failed(raw->snapshot, "cannot be read", err);
 	database_header_read(bytes, (size_t)got, &header);
+	raw->snapshot->mode = header.mode;
 	return header.is_database ||
 	       fail(err, STATUS_TROUBLE, "%s: is no SQLite database, or an encrypted one",
 		    raw->snapshot->shown);
+}
+
+/* Whether the files may be copied as they are, with what lies in a WAL. */
+static bool is_still(const struct snapshot *snapshot)
+{
+	const struct target_file *wal = &snapshot->target->files[FILE_WAL];
+
+	return target_is_frozen(snapshot->target) ||
+	       (snapshot->held && wal->path_fd >= 0 && wal->stat.st_size > 0);
 }
 
 static bool take(struct raw *raw, struct error *err)
@@ -180,7 +192,7 @@ static bool take(struct raw *raw, struct error *err)
 	if (!starts_as_database(raw, err))
 		return false;
 
-	if (!(target_is_frozen(snapshot->target) ? take_frozen(raw, err) : take_live(raw, err)))
+	if (!(is_still(snapshot) ? take_still(raw, err) : take_live(raw, err)))
 		return false;
 	if (snapshot->method != SNAPSHOT_API)
 		snapshot->method = raw->method == COPY_REFLINK ? SNAPSHOT_REFLINK

@@ -50,8 +50,8 @@ struct snapshot {
 	const char *shown; /* the database, printable */
 	int folder_fd;	   /* the copy is made in there, and must not exist */
 	const char *name;
-	bool api;    /* use the Online Backup API */
-	bool held;   /* another worker of ours holds it EXCLUSIVE (rollback mode): take no lock */
+	bool api; /* use the Online Backup API */
+	bool held; /* another worker of ours holds it EXCLUSIVE since before the target was opened: take no lock */
 	double wait; /* seconds to be patient about locks */
 
 	_Atomic uint64_t done, total; /* bytes, for who watches */

@@ -1,0 +1,25 @@
+/*
+ * The folder beside a database for what is kept about it and is not data: safety copies, hashes of applied migrations, records
+ * of what was begun.
+ */
+#ifndef COMMON_STATE_FOLDER_H
+#define COMMON_STATE_FOLDER_H
+
+#include <stdbool.h>
+
+#include "common/base/error.h"
+#include "common/target.h"
+
+/* Its name; made with mode 0700. */
+#define STATE_FOLDER ".dblocktools"
+
+/*
+ * Opens the one beside `target` into *fd, made if need be, and keeps others out of it for as long as the descriptor is
+ * open: STATUS_BUSY when somebody is at work there. `shown` is the database, printable. The caller closes *fd, also after a failure.
+ */
+bool state_folder_open(const struct target *target, const char *shown, int *fd, struct error *err);
+
+/* Opens it for reading only, without keeping anybody out; -1 with errno when there is none, or none to be trusted. */
+int state_folder_look(const struct target *target);
+
+#endif
