@@ -3,11 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
-#include "common/base/json.h"
+#include "common/base/handover.h"
 #include "common/base/memory.h"
 #include "common/base/scope.h"
 #include "common/linux/worker.h"
@@ -44,12 +41,7 @@ static bool hand_over(const struct looking *looking, const struct schema_tables 
 		json_add(list, table);
 	}
 
-	auto_free char *line = json_take_line(list);
-	const ssize_t length = (ssize_t)strlen(line);
-
-	return pwrite(looking->tables_fd, line, (size_t)length, 0) == length ||
-	       fail_errno(err, STATUS_TROUBLE, "%s: its tables cannot be handed over",
-			  looking->shown);
+	return handover_put(looking->tables_fd, list, err);
 }
 
 static bool open_either(const struct looking *looking, struct connection *connection,
@@ -82,17 +74,7 @@ static bool look(void *argument, struct error *err)
 
 static bool take_tables(int fd, struct schema_tables *tables, struct error *err)
 {
-	struct stat stat = { 0 };
-
-	if (fstat(fd, &stat) != 0)
-		return fail_errno(err, STATUS_TROUBLE, "the list of tables is gone");
-
-	auto_free char *bytes = memory_allocate((size_t)stat.st_size + 1, 1);
-
-	if (pread(fd, bytes, (size_t)stat.st_size, 0) != (ssize_t)stat.st_size)
-		return fail_errno(err, STATUS_TROUBLE, "the list of tables is gone");
-
-	struct json_t *list = json_parse(bytes, (size_t)stat.st_size, err);
+	struct json_t *list = handover_take(fd, err);
 
 	if (!list)
 		return false;
@@ -110,13 +92,14 @@ static bool take_tables(int fd, struct schema_tables *tables, struct error *err)
 static bool summarise(const struct looking *request, struct database_summary *summary,
 		      struct error *err)
 {
-	auto_close int fd = memfd_create("tables", MFD_CLOEXEC);
+	auto_close int fd = handover_make(err);
 	struct looking *looking = worker_share(sizeof *looking);
 
 	*looking = *request;
 	looking->tables_fd = fd;
 
-	const bool good = worker_run("looking at the database", look, looking, NULL, err) &&
+	const bool good = fd >= 0 &&
+			  worker_run("looking at the database", look, looking, NULL, err) &&
 			  take_tables(fd, &summary->tables, err);
 
 	summary->known = good;

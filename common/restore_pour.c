@@ -16,35 +16,11 @@
 #include "common/sqlite/pour.h"
 #include "common/target_connection.h"
 
-enum { PAGES_AT_ONCE = 1024 };
-
 /* What the worker that holds the database is given, and gives back. */
 struct pouring {
 	const struct restore *restore;
-	_Atomic uint64_t done, total; /* pages */
-	bool begun; /* pages were written: after a failure it must be found out what is there */
-	bool committing; /* the step that commits has begun: it may be either */
+	struct pour_watch watch;
 };
-
-static bool pour_pages(struct pouring *pouring, struct pour *pour, struct error *err)
-{
-	uint64_t done = 0, total = 0;
-	bool more = true;
-
-	pouring->begun = true;
-	pour_progress(pour, &done, &total);
-	while (more) {
-		pouring->committing = total - done <= PAGES_AT_ONCE;
-		if (worker_should_stop())
-			return fail(err, STATUS_TROUBLE, "interrupted");
-		if (!pour_step(pour, PAGES_AT_ONCE, &more, err))
-			return false;
-		pour_progress(pour, &done, &total);
-		atomic_store(&pouring->total, total);
-		atomic_store(&pouring->done, done);
-	}
-	return pour_finish(pour, err);
-}
 
 /*
  * A worker_function: takes the write lock, waits until the parent has made sure of everything, and pours. Closing may
@@ -73,7 +49,7 @@ static bool pour(void *argument, struct error *err)
 			    restore->shown);
 	if (!worker_pause())
 		return fail(err, STATUS_TROUBLE, "given up");
-	if (!pour_pages(pouring, &work, err))
+	if (!pour_all(&work, &pouring->watch, err))
 		return false;
 	connection_allow_checkpoint(&to);
 	return connection_close(&to, err);
@@ -153,8 +129,9 @@ static void watch(void *context)
 	const uint64_t size = (uint64_t)restore->after.facts.page_size;
 
 	if (restore->progress)
-		progress_show(restore->progress, "restoring", atomic_load(&pouring->done) * size,
-			      atomic_load(&pouring->total) * size);
+		progress_show(restore->progress, "restoring",
+			      atomic_load(&pouring->watch.done) * size,
+			      atomic_load(&pouring->watch.total) * size);
 }
 
 /*
@@ -252,7 +229,7 @@ bool restore_pour(struct restore *restore, struct error *err)
 	pouring->restore = restore;
 
 	const bool good = run_worker(restore, pouring, err);
-	const bool begun = pouring->begun, committing = pouring->committing;
+	const bool begun = pouring->watch.begun, committing = pouring->watch.committing;
 
 	worker_unshare(pouring, sizeof *pouring);
 	if (begun)

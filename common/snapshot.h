@@ -52,7 +52,8 @@ struct snapshot {
 	const char *name;
 	bool api; /* use the Online Backup API */
 	bool held; /* another worker of ours holds it EXCLUSIVE since before the target was opened: take no lock */
-	double wait; /* seconds to be patient about locks */
+	bool fleeting; /* the copy is worked on and thrown away: it is not synced, and has no digest */
+	double wait;   /* seconds to be patient about locks */
 
 	_Atomic uint64_t done, total; /* bytes, for who watches */
 
@@ -64,7 +65,7 @@ struct snapshot {
 	char digest[DIGEST_TEXT_SIZE];
 };
 
-/* A worker_function: takes the snapshot `argument`, a struct snapshot. The copy is synced, its name is not. */
+/* A worker_function: takes the snapshot `argument`, a struct snapshot. The copy is synced (unless it is fleeting), its name is not. */
 bool snapshot_take(void *argument, struct error *err);
 
 #endif

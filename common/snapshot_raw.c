@@ -81,7 +81,8 @@ static void write_back(const struct raw *raw, uint64_t at, uint64_t length, bool
 	const uint64_t before = at < POLITE_SIZE ? at : POLITE_SIZE;
 
 	/* In rollback mode writers wait for us, and not for the disk. */
-	if (raw->method == COPY_REFLINK || raw->snapshot->mode != JOURNAL_WAL)
+	if (raw->method == COPY_REFLINK || raw->snapshot->mode != JOURNAL_WAL ||
+	    (raw->snapshot->fleeting && !beside_writer))
 		return;
 	(void)sync_file_range(raw->copy_fd, (off_t)at, (off_t)length, SYNC_FILE_RANGE_WRITE);
 	if (beside_writer)
@@ -128,7 +129,8 @@ static bool copy_chunks(struct raw *raw, struct error *err)
 		if (!lay_over(raw, &next, at + length) || (at == 0 && !raw_mark_as_rollback(raw)))
 			return failed(snapshot, "cannot be copied", err);
 		write_back(raw, at, length, polite);
-		file_digest_reach(raw->digest, at + length);
+		if (raw->digest)
+			file_digest_reach(raw->digest, at + length);
 		atomic_store(&snapshot->done, at + length);
 	}
 	return true;
@@ -154,8 +156,8 @@ static void forget_frames(struct raw *raw)
 static bool start_copy(struct raw *raw, struct error *err)
 {
 	file_digest_drop(raw->digest);
-	raw->digest = file_digest_start(raw->copy_fd, err);
-	if (!raw->digest)
+	raw->digest = raw->snapshot->fleeting ? NULL : file_digest_start(raw->copy_fd, err);
+	if (!raw->digest && !raw->snapshot->fleeting)
 		return false;
 	/* Which is also the last word on which pages belong to the copy. */
 	raw->size = raw->index.frames > 0 ? (uint64_t)raw->index.pages * raw->index.page_size
@@ -268,6 +270,10 @@ bool raw_finish(struct raw *raw, struct error *err)
 	struct file_digest *digest = raw->digest;
 
 	raw->digest = NULL;
+	if (snapshot->fleeting) {
+		snapshot->size = raw->size;
+		return true;
+	}
 	/* The thread reads on meanwhile. */
 	if (!publish_sync(raw->copy_fd, snapshot->shown, err)) {
 		file_digest_drop(digest);

@@ -22,4 +22,19 @@ bool state_folder_open(const struct target *target, const char *shown, int *fd, 
 /* Opens it for reading only, without keeping anybody out; -1 with errno when there is none, or none to be trusted. */
 int state_folder_look(const struct target *target);
 
+/* --- files in it: one JSON document each, written whole or not at all ------------------------------------------------ */
+
+struct json_t;
+
+/* What is kept of a database under `kind`: "KIND-NAME.json"; free() it. */
+char *state_file_name(const struct target *target, const char *kind)
+	__attribute__((returns_nonnull));
+
+/* json_release() it. NULL without an error: there is no such file (or no folder: `fd` -1). */
+struct json_t *state_file_read(int fd, const char *name, struct error *err);
+
+/* Takes over `document`. Durable when it returns. */
+bool state_file_write(int fd, const char *name, struct json_t *document, struct error *err);
+bool state_file_remove(int fd, const char *name, struct error *err);
+
 #endif

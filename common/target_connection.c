@@ -87,3 +87,31 @@ bool target_disconnect(const struct target *target, struct connection *connectio
 	clean_up(target, connection);
 	return connection_close(connection, err);
 }
+
+bool target_guard(const struct target *target, double wait, const char *shown,
+		  struct connection *connection, struct error *err)
+{
+	auto_free char *path = connection_path(target->folder_fd, target->name);
+
+	if (!may_be_opened(target, shown, err))
+		return false;
+	connection_stop_when(worker_should_stop);
+	if (!connection_open(connection, path, CONNECTION_WRITE, wait, shown, err))
+		return false;
+	/* Before the first look at the schema, where a stand-in would be made. */
+	connection_refuse_stand_ins(connection);
+	if (!connection_make_durable(connection, err) ||
+	    !connection_run(connection, "PRAGMA locking_mode=EXCLUSIVE; BEGIN EXCLUSIVE; COMMIT",
+			    "cannot be locked", err)) {
+		clean_up(target, connection);
+		return false;
+	}
+	return (!connection_has_moved(connection) && target_is_same_file(target)) ||
+	       fail(err, STATUS_TROUBLE, "%s: was replaced while it was being opened", shown);
+}
+
+bool target_unguard(const struct target *target, struct connection *connection, struct error *err)
+{
+	clean_up(target, connection);
+	return connection_close(connection, err);
+}

@@ -18,6 +18,17 @@ char *connection_path(int folder_fd, const char *name) __attribute__((returns_no
 bool target_connect(const struct target *target, double wait, const char *shown,
 		    struct connection *connection, struct error *err);
 
+/*
+ * Opens it for writing and takes SQLite's exclusive lock, which the connection keeps until it is closed, across its
+ * transactions (PRAGMA locking_mode=EXCLUSIVE; reference/copy_migrate.md A): nobody else can read or write, and nothing
+ * is written yet. STATUS_BUSY when it is not to be had within `wait` seconds. Commits on it are durable when they return.
+ */
+bool target_guard(const struct target *target, double wait, const char *shown,
+		  struct connection *connection, struct error *err);
+
+/* Closes it when nothing was committed: the files are left as they were. */
+bool target_unguard(const struct target *target, struct connection *connection, struct error *err);
+
 /* Whether the target's name still means the file that was found. */
 bool target_is_same_file(const struct target *target);
 

@@ -158,3 +158,77 @@ char *container_start_command(enum supervisor_kind kind, const struct container 
 	text_append_shell_word(&text, container->name);
 	return text_take(&text);
 }
+
+static bool lies_in(const char *path, const char *folder)
+{
+	const size_t length = strlen(folder);
+
+	return strncmp(path, folder, length) == 0 &&
+	       (path[length] == '\0' || path[length] == '/' || strcmp(folder, "/") == 0);
+}
+
+/* Adds the container's name when one of its mounts is the folder, lies in it, or holds it. */
+static void add_if_mounted(const struct json_t *one, const char *folder, struct names *names)
+{
+	const struct json_t *mounts = json_get(one, "Mounts");
+	const char *name = json_get_text(one, "Name");
+
+	for (size_t i = 0; i < json_count(mounts); i++) {
+		const char *source = json_get_text(json_at(mounts, i), "Source");
+
+		if (source && *source == '/' &&
+		    (lies_in(folder, source) || lies_in(source, folder))) {
+			names_add(names, name ? name + (*name == '/') : "?");
+			return;
+		}
+	}
+}
+
+static bool add_container(enum supervisor_kind kind, const char *id, const char *folder,
+			  struct names *names, struct error *err)
+{
+	const char *const arguments[] = { engine_program(kind), "inspect", "--type=container", id,
+					  NULL };
+	auto_free char *output = NULL;
+	struct json_t *document = NULL;
+
+	if (!command_run(arguments, patience_seconds, &output, err))
+		return false;
+	document = json_parse(output, strlen(output), err);
+	if (!document)
+		return false;
+	add_if_mounted(json_at(document, 0), folder, names);
+	json_release(document);
+	return true;
+}
+
+/* Whether what it said means that there is no engine at work here. */
+static bool is_not_there(const struct error *err)
+{
+	return strstr(err->text, "not installed") ||
+	       strstr(err->text, "Cannot connect to the Docker daemon");
+}
+
+bool engine_containers_with(enum supervisor_kind kind, const char *folder, struct names *names,
+			    struct error *err)
+{
+	const char *const arguments[] = { engine_program(kind), "ps", "-q", "--no-trunc", NULL };
+	auto_free char *output = NULL;
+
+	if (!command_run(arguments, patience_seconds, &output, err)) {
+		if (!is_not_there(err))
+			return false;
+		*err = (struct error){ 0 };
+		return true;
+	}
+	for (const char *at = output; *at;) {
+		const size_t length = strcspn(at, "\n");
+		auto_free char *id = memory_copy(at, length);
+
+		if (length > 0 && strspn(id, "0123456789abcdef") == length &&
+		    !add_container(kind, id, folder, names, err))
+			return false;
+		at += length + (at[length] == '\n');
+	}
+	return true;
+}

@@ -9,6 +9,7 @@
 #include <sys/types.h>
 
 #include "common/base/error.h"
+#include "common/base/names.h"
 #include "common/linux/supervisor.h"
 
 struct container {
@@ -32,6 +33,12 @@ const char *engine_program(enum supervisor_kind kind);
  */
 bool container_inspect(enum supervisor_kind kind, const char *id, double patience,
 		       struct container *container, struct error *err);
+/*
+ * Adds the names of the engine's running containers that have `folder` (absolute), or one that it lies in, mounted. An
+ * engine that is not installed, or whose daemon does not run, has none; one that does not answer is an error.
+ */
+bool engine_containers_with(enum supervisor_kind kind, const char *folder, struct names *names,
+			    struct error *err);
 void container_release(struct container *container);
 
 bool container_unpause(enum supervisor_kind kind, const char *id, struct error *err);

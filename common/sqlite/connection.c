@@ -212,6 +212,34 @@ bool connection_run(struct connection *connection, const char *sql, const char *
 	return code == SQLITE_OK || connection_fail(connection, code, doing, err);
 }
 
+struct each {
+	connection_row *row;
+	void *context;
+};
+
+static int give_row(void *context, int count, char **columns, char **names)
+{
+	const struct each *each = context;
+
+	(void)names;
+	each->row(each->context, count, columns);
+	return 0;
+}
+
+bool connection_each(struct connection *connection, const char *sql, connection_row *row,
+		     void *context, const char *doing, struct error *err)
+{
+	struct each each = { row, context };
+	const int code = sqlite3_exec(connection->db, sql, give_row, &each, NULL);
+
+	return code == SQLITE_OK || connection_fail(connection, code, doing, err);
+}
+
+void connection_refuse_stand_ins(struct connection *connection)
+{
+	(void)sqlite3_collation_needed(connection->db, NULL, NULL);
+}
+
 /* Steps to the first row; *statement is to be finalised by the caller. */
 static bool first_row(struct connection *connection, const char *sql, sqlite3_stmt **statement,
 		      bool *row, struct error *err)

@@ -68,6 +68,17 @@ bool connection_fail(const struct connection *connection, int code, const char *
 bool connection_run(struct connection *connection, const char *sql, const char *doing,
 		    struct error *err);
 
+/* Given each row of a query, its columns as text (NULL where they are). */
+typedef void connection_row(void *context, int count, char **columns);
+
+bool connection_each(struct connection *connection, const char *sql, connection_row *row,
+		     void *context, const char *doing, struct error *err);
+
+/*
+ * From here on a collation that is not known is an error, as it has to be where indexes are written: a stand-in would
+ * put rows at wrong places. */
+void connection_refuse_stand_ins(struct connection *connection);
+
 /* The first column of the first row. No row, or NULL in it, gives 0, or NULL. free() the text. */
 bool connection_number(struct connection *connection, const char *sql, int64_t *number,
 		       struct error *err);

@@ -6,6 +6,8 @@
 
 static const double pause_seconds = 0.01;
 
+enum { PAGES_AT_ONCE = 1024 };
+
 static bool is_busy(int code)
 {
 	return (code & 0xff) == SQLITE_BUSY || (code & 0xff) == SQLITE_LOCKED;
@@ -61,6 +63,26 @@ bool pour_finish(struct pour *pour, struct error *err)
 	const int code = sqlite3_backup_finish(backup);
 
 	return code == SQLITE_OK || connection_fail(pour->to, code, "cannot be committed", err);
+}
+
+bool pour_all(struct pour *pour, struct pour_watch *watch, struct error *err)
+{
+	uint64_t done = 0, total = 0;
+	bool more = true;
+
+	watch->begun = true;
+	pour_progress(pour, &done, &total);
+	while (more) {
+		watch->committing = total - done <= PAGES_AT_ONCE;
+		if (connection_was_stopped())
+			return fail(err, STATUS_TROUBLE, "interrupted");
+		if (!pour_step(pour, PAGES_AT_ONCE, &more, err))
+			return false;
+		pour_progress(pour, &done, &total);
+		atomic_store(&watch->total, total);
+		atomic_store(&watch->done, done);
+	}
+	return pour_finish(pour, err);
 }
 
 void pour_drop(struct pour *pour)

@@ -5,6 +5,7 @@
 #ifndef SQLITE_POUR_H
 #define SQLITE_POUR_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -31,6 +32,16 @@ void pour_progress(const struct pour *pour, uint64_t *done, uint64_t *total);
 
 /* Pours the next pages; *more is false when all are done. */
 bool pour_step(struct pour *pour, int pages, bool *more, struct error *err);
+
+/* How far a pour has come, in memory that is shared with who watches. */
+struct pour_watch {
+	_Atomic uint64_t done, total; /* pages */
+	bool begun; /* pages were written: after a failure it must be found out what is there */
+	bool committing; /* the step that commits has begun: it may be either */
+};
+
+/* Pours all pages that are left and commits; ends early when it is said to stop (connection_stop_when()). */
+bool pour_all(struct pour *pour, struct pour_watch *watch, struct error *err);
 
 /*
  * Commits. After a failure it is not known whether the destination is old or new (F22): look with a fresh connection of

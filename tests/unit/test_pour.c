@@ -39,7 +39,7 @@ static int64_t rows(const char *folder, const char *name)
 
 enum { OLD = -1, NEW = 5050 };
 
-static void pour_all(struct pour *pour, int pages)
+static void pour_whole(struct pour *pour, int pages)
 {
 	struct error err = { 0 };
 	uint64_t done = 0, total = 0, before = 0;
@@ -69,7 +69,7 @@ static void restore(const char *folder)
 	assert_true(connection_pin(&from, &err));
 	if (!pour_begin(&pour, &from, &to, 0, &err))
 		fail_msg("%s", err.text);
-	pour_all(&pour, 7);
+	pour_whole(&pour, 7);
 }
 
 static ino_t inode_of(const char *folder)
@@ -183,7 +183,7 @@ static void after_the_last_page_nobody_sees_it_before_it_is_committed(void **sta
 	/* And nobody else may write meanwhile. */
 	assert_int_equal(sqlite3_exec(reader, "INSERT INTO t VALUES(1,1)", NULL, NULL, NULL),
 			 SQLITE_BUSY);
-	pour_all(&pour, 1000);
+	pour_whole(&pour, 1000);
 	assert_int_equal(database_number(reader, "SELECT sum(x) FROM t"), NEW);
 	database_close(reader);
 }
@@ -198,7 +198,7 @@ static void a_copy_is_made_where_nothing_was(void **state)
 	connect_to(&from, *state, "backup.db", CONNECTION_READ);
 	connect_to(&to, *state, "copy.db", CONNECTION_MAKE);
 	assert_true(pour_begin(&pour, &from, &to, 0, &err));
-	pour_all(&pour, 1);
+	pour_whole(&pour, 1);
 	assert_true(connection_close(&to, &err));
 	assert_int_equal(rows(*state, "copy.db"), NEW);
 }
