@@ -26,6 +26,16 @@ static const cap_value_t stopping[] = { CAP_SYS_PTRACE, CAP_DAC_READ_SEARCH, CAP
 static const cap_value_t copying[] = { CAP_SYS_PTRACE, CAP_DAC_READ_SEARCH, CAP_LEASE, CAP_FOWNER,
 				       CAP_CHOWN,      CAP_DAC_OVERRIDE,    CAP_FSETID };
 
+/*
+ * CAP_SYS_ADMIN: to make the private view in which a program works on a copy (sandbox.h). CAP_SETUID, CAP_SETGID: the
+ * program runs as the database's owner. CAP_KILL: to end it. A program that root is to run gets root's rights back when
+ * it starts: the bounding set is left as it is.
+ */
+static const cap_value_t migrating[] = {
+	CAP_SYS_PTRACE, CAP_DAC_READ_SEARCH, CAP_LEASE,	 CAP_FOWNER, CAP_CHOWN, CAP_DAC_OVERRIDE,
+	CAP_FSETID,	CAP_SYS_ADMIN,	     CAP_SETUID, CAP_SETGID, CAP_KILL
+};
+
 /* What this program keeps; set once, at its start. */
 static const cap_value_t *kept = looking;
 static int kept_count = sizeof looking / sizeof *looking;
@@ -91,6 +101,13 @@ bool privileges_keep_copying(struct error *err)
 {
 	kept = copying;
 	kept_count = sizeof copying / sizeof *copying;
+	return privileges_keep_looking(err);
+}
+
+bool privileges_keep_migrating(struct error *err)
+{
+	kept = migrating;
+	kept_count = sizeof migrating / sizeof *migrating;
 	return privileges_keep_looking(err);
 }
 

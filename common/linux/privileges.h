@@ -21,6 +21,9 @@ bool privileges_keep_stopping(struct error *err);
 /* Looking, and what working on another owner's database needs. */
 bool privileges_keep_copying(struct error *err);
 
+/* Copying, and what running a program on the copy, as the database's owner, needs. */
+bool privileges_keep_migrating(struct error *err);
+
 void privileges_raise(void);
 void privileges_lower(void);
 
