@@ -96,7 +96,7 @@ bool target_guard(const struct target *target, double wait, const char *shown,
 	if (!may_be_opened(target, shown, err))
 		return false;
 	connection_stop_when(worker_should_stop);
-	if (!connection_open(connection, path, CONNECTION_WRITE, wait, shown, err))
+	if (!connection_open(connection, path, CONNECTION_ALONE, wait, shown, err))
 		return false;
 	/* Before the first look at the schema, where a stand-in would be made. */
 	connection_refuse_stand_ins(connection);

@@ -9,8 +9,9 @@
 #include "common/base/memory.h"
 #include "common/base/scope.h"
 #include "common/base/text.h"
+#include "common/sqlite/frugal_file.h"
 
-static const char vfs_name[] = "dblocktools";
+static const char vfs_name[] = "dblocktools", frugal_name[] = "dblocktools-frugal";
 
 /* How many of SQLite's steps pass between two looks at whether to stop. */
 enum { STEPS_BETWEEN_LOOKS = 100000 };
@@ -58,9 +59,9 @@ static int take_path(sqlite3_vfs *vfs, const char *path, int size, char *full)
 
 static bool register_vfs(void)
 {
-	static sqlite3_vfs vfs;
+	static sqlite3_vfs vfs, frugal;
 
-	if (vfs.zName)
+	if (frugal.zName)
 		return true;
 
 	sqlite3_vfs *unix_vfs = sqlite3_initialize() == SQLITE_OK ? sqlite3_vfs_find("unix") : NULL;
@@ -70,7 +71,10 @@ static bool register_vfs(void)
 	vfs = *unix_vfs;
 	vfs.zName = vfs_name;
 	vfs.xFullPathname = take_path;
-	return sqlite3_vfs_register(&vfs, 0) == SQLITE_OK;
+	frugal_file_layer(&frugal, &vfs);
+	frugal.zName = frugal_name;
+	return sqlite3_vfs_register(&vfs, 0) == SQLITE_OK &&
+	       sqlite3_vfs_register(&frugal, 0) == SQLITE_OK;
 }
 
 bool connection_fail(const struct connection *connection, int code, const char *doing,
@@ -161,8 +165,8 @@ bool connection_open(struct connection *connection, const char *path, enum conne
 {
 	const int flags = way == CONNECTION_READ     ? SQLITE_OPEN_READONLY
 			  : way == CONNECTION_FROZEN ? SQLITE_OPEN_READONLY | SQLITE_OPEN_URI
-			  : way == CONNECTION_WRITE  ? SQLITE_OPEN_READWRITE
-						     : SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE;
+			  : way == CONNECTION_MAKE   ? SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE
+						     : SQLITE_OPEN_READWRITE;
 
 	auto_free char *uri = way == CONNECTION_FROZEN ? frozen_uri(path) : NULL;
 
@@ -170,7 +174,8 @@ bool connection_open(struct connection *connection, const char *path, enum conne
 	if (!register_vfs())
 		return fail(err, STATUS_TROUBLE, "SQLite cannot be set up");
 
-	const int code = sqlite3_open_v2(uri ? uri : path, &connection->db, flags, vfs_name);
+	const int code = sqlite3_open_v2(uri ? uri : path, &connection->db, flags,
+					 way == CONNECTION_ALONE ? frugal_name : vfs_name);
 
 	if (code != SQLITE_OK)
 		return connection_fail(connection, code, "cannot be opened", err);

@@ -33,6 +33,7 @@ enum connection_way {
 	CONNECTION_READ, /* read only: nothing is rolled back */
 	CONNECTION_FROZEN, /* the same for a file that nobody writes to: no lock, and nothing is made beside it */
 	CONNECTION_WRITE, /* as the application opens it; falls back to reading where the file may not be written */
+	CONNECTION_ALONE, /* the same, for one who will lock everybody out: writes less (frugal_file.h) */
 	CONNECTION_MAKE, /* the same, for a file of ours that is made */
 };
 

@@ -62,6 +62,11 @@ bool database_stamp_read(int fd, struct database_stamp *stamp)
 	return true;
 }
 
+uint16_t database_stamp_page_size(const struct database_stamp *stamp)
+{
+	return (uint16_t)(stamp->bytes[16] << 8 | stamp->bytes[17]);
+}
+
 bool database_stamp_same(const struct database_stamp *a, const struct database_stamp *b)
 {
 	return a->size == b->size && memcmp(a->bytes, b->bytes, sizeof a->bytes) == 0;

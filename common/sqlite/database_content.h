@@ -22,6 +22,8 @@ struct database_stamp {
 };
 
 bool database_stamp_read(int fd, struct database_stamp *stamp);
+/* As the header has it, 1 for 65536; 0 for an empty file. */
+uint16_t database_stamp_page_size(const struct database_stamp *stamp);
 bool database_stamp_same(const struct database_stamp *a, const struct database_stamp *b);
 
 #endif
