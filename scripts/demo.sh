@@ -1,7 +1,7 @@
 #!/bin/bash -p
 # The story that dblocktools is for, told with a real bot and a real lock: a forgotten transaction, the
 # "database is locked" that somebody else gets, who it is and why, its clean end, and the proof that it is over; then a
-# backup of the live database, a slip, and the way back.
+# backup of the live database, a slip, and the way back; and migrations of Alembic, a bad one and a good one.
 # On a fresh machine it installs what is missing and builds first. Changes nothing outside of a folder of its own.
 set -euo pipefail
 
@@ -120,3 +120,30 @@ kill -0 "$bot" 2>/dev/null && fail 'the bot is still there'
 bot=
 show dbrestore data/backups data/bot.db
 show sqlite3 data/bot.db 'SELECT count(*) > 0 FROM order_events' 'PRAGMA quick_check'
+
+if ! command -v alembic >/dev/null; then
+	say 'There is no Alembic here, so no migrations; that is all.'
+	exit
+fi
+cp -r "$root"/tests/sample_bot/{alembic.ini,migrations} .
+# The shop as the bot makes it is the first revision.
+expect_status 0 alembic stamp a1c05f3e9d20
+content_of() { sqlite3 data/bot.db .dump | sha256sum; }
+
+say 'The project has a new migration, which fails half-way on real orders. First, the bot works:'
+start_bot --mode=well-behaved
+cp migrations/failing/*.py migrations/versions/
+show dbmigrate --wait=1 -q up data/bot.db
+expect_status 5 dbmigrate --wait=1 -q up data/bot.db
+show botkill data/bot.db
+kill -0 "$bot" 2>/dev/null && fail 'the bot is still there'
+bot=
+before=$(content_of)
+show dbmigrate -q up data/bot.db
+[[ $(content_of) == "$before" ]] || fail 'the failed migration has changed the database'
+printf 'No table, no column, no revision of it is in the database: its dump is the same.\n'
+
+say 'Without that one it goes through, all or nothing:'
+rm migrations/versions/f6b51e8d2c75_*.py
+show dbmigrate up data/bot.db
+expect_status 0 dbmigrate status data/bot.db

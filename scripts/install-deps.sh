@@ -21,13 +21,16 @@ END
 declare -A packages=(
 	[build]="gcc make pkg-config libc6-dev libsqlite3-dev libjansson-dev libproc2-dev libcap-dev
 		libssl-dev libzstd-dev"
-	[demo]="python3 sqlite3 procps"
+	[demo]="python3 sqlite3 procps alembic python3-alembic"
 	[test]="git clang clang-format libclang-rt-dev llvm cppcheck shellcheck codespell mandoc
 		bats jq libcmocka-dev valgrind strace lsof psmisc procps tmux python3 sqlite3
 		util-linux mount e2fsprogs btrfs-progs xfsprogs bindfs acl attr xxd libcap2-bin bsdutils
 		zstd patch restic rclone openssh-client openssh-server
-		docker.io docker-compose podman systemd"
+		docker.io docker-compose podman systemd
+		alembic python3-alembic python3-aiosqlite"
 )
+# The tests fetch dbmate with npm, whoever has installed that: Debian's npm and another Node.js exclude each other.
+command -v npm >/dev/null || packages[test]+=" npm"
 
 say() { printf 'install-deps: %s\n' "$*"; }
 

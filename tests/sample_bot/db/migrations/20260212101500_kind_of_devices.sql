@@ -1,0 +1,5 @@
+-- migrate:up
+ALTER TABLE devices ADD COLUMN kind TEXT NOT NULL DEFAULT 'unknown';
+
+-- migrate:down
+ALTER TABLE devices DROP COLUMN kind;
