@@ -201,13 +201,13 @@ static bool read_files(const struct migration_folder *folder, const struct names
 
 static void add_up(struct migration_folder *folder, struct entry *entry)
 {
-	*memory_append(folder) = (struct migration_file){
-		.version = take_pointer(&entry->version),
-		.name = take_pointer(&entry->name),
-		.label = take_pointer(&entry->label),
-		.bytes = take_pointer(&entry->bytes),
-		.length = entry->length,
-	};
+	struct migration_file *made = memory_append(folder);
+
+	made->version = take_pointer(&entry->version);
+	made->name = take_pointer(&entry->name);
+	made->label = take_pointer(&entry->label);
+	made->bytes = take_pointer(&entry->bytes);
+	made->length = entry->length;
 }
 
 /* The up file of that number that a down file belongs to: best the one with its label. */

@@ -53,7 +53,7 @@ struct snapshot {
 	bool api; /* use the Online Backup API */
 	bool held; /* another worker of ours holds it EXCLUSIVE since before the target was opened: take no lock */
 	bool fleeting; /* the copy is worked on and thrown away: it is not synced, and has no digest */
-	double wait;   /* seconds to be patient about locks */
+	double wait; /* seconds to be patient about locks */
 
 	_Atomic uint64_t done, total; /* bytes, for who watches */
 

@@ -476,8 +476,7 @@ static void what_a_copy_of_its_own_allows(void **state)
 {
 	static const char *const texts[] = {
 		"PRAGMA page_size=8192; PRAGMA auto_vacuum=INCREMENTAL; VACUUM",
-		"CREATE TABLE t(x); INSERT INTO t VALUES(1); SAVEPOINT a; DELETE FROM t; ROLLBACK TO a; "
-		"RELEASE a",
+		"CREATE TABLE t(x); INSERT INTO t VALUES(1); SAVEPOINT a; DELETE FROM t; ROLLBACK TO a; RELEASE a",
 		"BEGIN; INSERT INTO t VALUES(2); COMMIT; BEGIN; DELETE FROM t; ROLLBACK",
 		"CREATE VIRTUAL TABLE f USING fts5(x); INSERT INTO f VALUES('a'); VACUUM main",
 		"PRAGMA journal_mode=WAL; PRAGMA synchronous=OFF; PRAGMA wal_checkpoint(TRUNCATE)",
