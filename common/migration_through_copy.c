@@ -169,12 +169,12 @@ static bool work(struct migration *migration, struct guard *guard, struct migrat
 
 	if (!migration_back_up(migration, true, err))
 		return false;
+	/* The worker looks at the real database while it is copied, and the migration runs on the copy. */
+	guard_begin_look(guard);
 	began = clock_now();
 	if (!migration_copy_make(copy, true, err))
 		return false;
 	migration->seconds.copy = clock_now() - began;
-	/* The worker looks at the real database while the migration runs on the copy. */
-	guard_begin_look(guard);
 	if (!run_on_copy(migration, copy, err))
 		return false;
 	began = clock_now();
