@@ -87,6 +87,7 @@ make_migrations() {
 	done
 }
 
+# shellcheck disable=SC2317 # timed calls it
 peer() { "$dbmate" --no-dump-schema --url "sqlite:$1" "${@:2}"; }
 
 part_status() {
@@ -147,6 +148,7 @@ put_back() {
 	sync
 }
 
+# shellcheck disable=SC2317
 copy_durably() { cp "$work/pristine.db" "$work/copy.db" && sync -f "$work/copy.db"; }
 
 part_large() {
@@ -170,7 +172,14 @@ main() {
 	work=$(mktemp -d -- "$folder/bench-migrate.XXXXXX")
 	trap 'rm -rf -- "$work"' EXIT
 	local part
-	for part in ${parts//,/ }; do (part_"$part"; exit "$missed") || { (($? == 1)) && missed=1; } || exit 3; done
+	for part in ${parts//,/ }; do
+		case $part in
+		status) part_status ;;
+		nothing) part_nothing ;;
+		hundred) part_hundred ;;
+		large) part_large ;;
+		esac
+	done
 	exit "$missed"
 }
 
