@@ -6,7 +6,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "common/base/io.h"
 #include "common/base/memory.h"
 #include "common/base/scope.h"
 #include "common/base/text.h"
@@ -28,34 +27,61 @@ static void begin_arguments(const struct migration *migration, const char *ini,
  *     <base> -> REVISION (branchpoint), words
  */
 
-/* Adds the names of a list that ends at `end`: "a, b (c, d)". */
-static void add_parents(const char *at, const char *end, struct names *parents)
+/* Adds the names of a list, "a, b"; false when it is none. */
+static bool read_list(const char *at, size_t length, struct names *names)
 {
-	while (at < end) {
-		const size_t skipped = strspn(at, ", ()");
-		size_t length = 0;
+	const char *end = at + length;
 
-		at += skipped;
-		if (at >= end)
-			return;
-		length = strcspn(at, ", ()");
-		if (length > (size_t)(end - at))
-			length = (size_t)(end - at);
+	for (;;) {
+		const char *start = at;
 
-		auto_free char *name = memory_copy(at, length);
+		while (at < end && !strchr(", ()", *at))
+			at++;
+		if (at == start)
+			return false;
 
-		if (strcmp(name, "<base>") != 0 && !names_has(parents, name))
-			names_add(parents, name);
-		at += length;
+		auto_free char *name = memory_copy(start, (size_t)(at - start));
+
+		if (strcmp(name, "<base>") != 0 && !names_has(names, name))
+			names_add(names, name);
+		if (at == end)
+			return true;
+		if (end - at < 3 || strncmp(at, ", ", 2) != 0)
+			return false;
+		at += 2;
 	}
 }
 
-/* Behind the revision: groups in brackets, then ", words". */
-static char *read_words(const char *rest)
+/* What comes before: "PARENT, PARENT", or with what it depends on, "PARENT (OTHER, OTHER)". */
+static bool read_parents(const char *line, const char *arrow, struct revision *revision)
 {
-	while (strncmp(rest, " (", 2) == 0 && strchr(rest, ')'))
+	const char *bracket = memchr(line, '(', (size_t)(arrow - line));
+
+	if (!bracket)
+		return read_list(line, (size_t)(arrow - line), &revision->parents);
+	return bracket - line > 1 && bracket[-1] == ' ' && arrow[-1] == ')' &&
+	       read_list(line, (size_t)(bracket - 1 - line), &revision->parents) &&
+	       read_list(bracket + 1, (size_t)(arrow - 1 - (bracket + 1)), &revision->needs);
+}
+
+/* Behind the revision: groups in brackets, of which some say that nothing comes after it, then ", words". */
+static char *read_words(const char *rest, bool *head)
+{
+	while (strncmp(rest, " (", 2) == 0 && strchr(rest, ')')) {
+		*head = *head || strncmp(rest, " (head)", 7) == 0 ||
+			strncmp(rest, " (effective head)", 17) == 0;
 		rest = strchr(rest, ')') + 1;
+	}
 	return memory_copy_text(strncmp(rest, ", ", 2) == 0 ? rest + 2 : "");
+}
+
+static void release_revision(struct revision *revision)
+{
+	free(revision->version);
+	free(revision->name);
+	free(revision->file);
+	names_release(&revision->parents);
+	names_release(&revision->needs);
 }
 
 static void read_line(const char *line, struct revisions *revisions)
@@ -63,15 +89,45 @@ static void read_line(const char *line, struct revisions *revisions)
 	const char *arrow = strstr(line, " -> ");
 	const char *version = arrow ? arrow + 4 : NULL;
 	const size_t length = version ? strcspn(version, " ,") : 0;
-	struct revision *revision = NULL;
+	struct revision revision = { 0 };
+	bool head = false;
 
-	if (length == 0 || *line == ' ')
+	if (length == 0)
 		return;
-	revision = memory_append(revisions);
-	revision->version = memory_copy(version, length);
-	revision->name = read_words(version + length);
-	revision->file = memory_copy_text("");
-	add_parents(line, arrow, &revision->parents);
+	revision.version = memory_copy(version, length);
+	revision.name = read_words(version + length, &head);
+	revision.file = memory_copy_text("");
+	if (!read_parents(line, arrow, &revision) || revisions_find(revisions, revision.version)) {
+		release_revision(&revision);
+		return;
+	}
+	if (head)
+		names_add(&revisions->heads, revision.version);
+	*memory_append(revisions) = revision;
+}
+
+static bool knows_all(const struct revisions *revisions, const struct names *names)
+{
+	for (size_t i = 0; i < names->count; i++)
+		if (!revisions_find(revisions, names->items[i]))
+			return false;
+	return true;
+}
+
+/* Takes out what only looked like a revision: words of a description, with an arrow. */
+static void drop_strangers(struct revisions *revisions)
+{
+	for (size_t i = 0; i < revisions->count;) {
+		if (knows_all(revisions, &revisions->items[i].parents)) {
+			i++;
+			continue;
+		}
+		release_revision(&revisions->items[i]);
+		revisions->count--;
+		memmove(&revisions->items[i], &revisions->items[i + 1],
+			(revisions->count - i) * sizeof revisions->items[i]);
+		i = 0; /* what it was known for may be nobody now */
+	}
 }
 
 static void reverse(struct revisions *revisions)
@@ -84,19 +140,6 @@ static void reverse(struct revisions *revisions)
 	}
 }
 
-static void find_heads(struct revisions *revisions)
-{
-	for (size_t i = 0; i < revisions->count; i++) {
-		bool is_parent = false;
-
-		for (size_t j = i + 1; j < revisions->count && !is_parent; j++)
-			is_parent = names_has(&revisions->items[j].parents,
-					      revisions->items[i].version);
-		if (!is_parent)
-			names_add(&revisions->heads, revisions->items[i].version);
-	}
-}
-
 void engine_alembic_read(const char *text, struct revisions *revisions)
 {
 	while (*text) {
@@ -106,8 +149,8 @@ void engine_alembic_read(const char *text, struct revisions *revisions)
 		read_line(line, revisions);
 		text += length + (text[length] == '\n');
 	}
+	drop_strangers(revisions);
 	reverse(revisions);
-	find_heads(revisions);
 }
 
 /* --- looking ------------------------------------------------------------------------------------------------------- */
@@ -121,7 +164,8 @@ static void mark_applied(struct revisions *revisions)
 		if (names_has(&revisions->current, revision->version))
 			revision->applied = true;
 		for (size_t j = 0; revision->applied && j < i; j++)
-			if (names_has(&revision->parents, revisions->items[j].version))
+			if (names_has(&revision->parents, revisions->items[j].version) ||
+			    names_has(&revision->needs, revisions->items[j].version))
 				revisions->items[j].applied = true;
 	}
 }
@@ -175,135 +219,13 @@ bool engine_alembic_look(struct migration *migration, struct error *err)
 
 /* --- running ------------------------------------------------------------------------------------------------------- */
 
-static bool starts_setting(const char *line, const char *name)
-{
-	const size_t length = strlen(name);
-	const char *after = line + length;
-
-	if (strncmp(line, name, length) != 0)
-		return false;
-	after += strspn(after, " \t");
-	return *after == '=' || *after == ':';
-}
-
-/* Appends text with each "%" doubled, as configparser reads it back. */
-static void append_literal(struct text *text, const char *words)
-{
-	for (; *words; words++)
-		text_append_bytes(text, *words == '%' ? "%%" : words, *words == '%' ? 2 : 1);
-}
-
-/* One line, with %(here)s, which would mean the new place, as the folder that it meant. */
-static void append_line(struct text *text, const char *line, const char *folder)
-{
-	static const char here[] = "%(here)s";
-	const char *found = NULL;
-
-	while ((found = strstr(line, here))) {
-		text_append_bytes(text, line, (size_t)(found - line));
-		append_literal(text, folder);
-		line = found + strlen(here);
-	}
-	text_append(text, "%s\n", line);
-}
-
-/* The driver stays: "sqlite+aiosqlite". */
-static void append_url(struct text *text, const char *line, const char *database)
-{
-	const char *value = line ? line + strcspn(line, "=:") + 1 : "";
-	const char *end = NULL;
-
-	value += strspn(value, " \t");
-	end = strncmp(value, "sqlite", 6) == 0 ? strstr(value, "://") : NULL;
-	text_append(text, "sqlalchemy.url = %.*s:///", end ? (int)(end - value) : 6,
-		    end ? value : "sqlite");
-	append_literal(text, database);
-	text_append(text, "\n");
-}
-
-char *engine_alembic_rewrite(const char *ini, const char *folder, const char *database)
-{
-	auto_text text = { 0 };
-	bool written = false;
-
-	while (*ini) {
-		const size_t length = strcspn(ini, "\n");
-		auto_free char *line = memory_copy(ini, length);
-
-		if (starts_setting(line, "sqlalchemy.url")) {
-			append_url(&text, line, database);
-			written = true;
-		} else {
-			append_line(&text, line, folder);
-		}
-		ini += length + (ini[length] == '\n');
-	}
-	if (!written) {
-		auto_text with = { 0 };
-		const char *section = strstr(text_string(&text), "[alembic]\n");
-		const size_t head =
-			section ? (size_t)(section - text_string(&text)) + strlen("[alembic]\n")
-				: 0;
-
-		text_append_bytes(&with, text_string(&text), head);
-		if (!section)
-			text_append(&with, "[alembic]\n");
-		append_url(&with, NULL, database);
-		text_append(&with, "%s", text_string(&text) + head);
-		return text_take(&with);
-	}
-	return text_take(&text);
-}
-
-static char *read_ini(const char *path, struct error *err)
-{
-	enum { MOST = 1 << 20 };
-	auto_close int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
-	auto_free char *text = memory_allocate(MOST + 1, 1);
-
-	if (fd < 0 || io_read_at(fd, text, MOST, 0) < 0) {
-		auto_free char *shown = text_printable(path);
-
-		(void)fail_errno(err, STATUS_TROUBLE, "%s: cannot be read", shown);
-		return NULL;
-	}
-	return take_pointer(&text);
-}
-
-char *engine_alembic_scripts(const char *ini, const char *folder, struct error *err)
-{
-	auto_free char *text = read_ini(ini, err);
-	auto_text path = { 0 };
-
-	for (const char *line = text; line && *line; line += line[strcspn(line, "\n")] != '\0') {
-		line += strspn(line, "\n");
-		if (starts_setting(line, "script_location")) {
-			const char *value = line + strcspn(line, "=:") + 1;
-
-			value += strspn(value, " \t");
-			if (strncmp(value, "%(here)s/", 9) == 0)
-				value += 9;
-			if (*value != '/')
-				text_append(&path, "%s/", folder);
-			text_append_bytes(&path, value, strcspn(value, "\r\n"));
-			break;
-		}
-		line += strcspn(line, "\n");
-	}
-	if (!text)
-		return NULL;
-	if (path.length == 0)
-		text_append(&path, "%s", folder);
-	return text_take(&path);
-}
-
 /* The rewritten alembic.ini, readable for the database's owner; its path, free() it. */
 static char *make_ini(const struct migration *migration, const struct sandbox *sandbox,
 		      struct error *err)
 {
 	static const char name[] = "alembic.ini";
 	const struct stat *owner = &migration->target.files[FILE_MAIN].stat;
-	auto_free char *ini = read_ini(migration->project.ini, err);
+	auto_free char *ini = engine_alembic_ini(migration->project.ini, err);
 	auto_free char *database = memory_format("%s/%s", sandbox->path, migration->target.name);
 	auto_free char *text = NULL;
 

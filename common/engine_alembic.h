@@ -29,6 +29,9 @@ bool engine_alembic_arguments(const struct migration *migration, const struct sa
 char *engine_alembic_rewrite(const char *ini, const char *folder, const char *database)
 	__attribute__((returns_nonnull));
 
+/* The whole text of an alembic.ini; free() it. NULL with *err set. */
+char *engine_alembic_ini(const char *path, struct error *err);
+
 /* The folder of its scripts, from an alembic.ini's script_location; free() it. NULL with *err set when it cannot be read. */
 char *engine_alembic_scripts(const char *ini, const char *folder, struct error *err);
 

@@ -156,6 +156,13 @@ bool migration_plan_list(const struct revisions *revisions, const char *target, 
 
 /* --- a graph ----------------------------------------------------------------------------------------------------- */
 
+static void add_missing(const struct names *from, struct names *to)
+{
+	for (size_t i = 0; i < from->count; i++)
+		if (!names_has(to, from->items[i]))
+			names_add(to, from->items[i]);
+}
+
 /* Adds a revision and all that come before it. */
 static void add_ancestors(const struct revisions *revisions, const char *version,
 			  struct names *ancestors)
@@ -167,9 +174,10 @@ static void add_ancestors(const struct revisions *revisions, const char *version
 	for (size_t i = first; i < ancestors->count; i++) {
 		const struct revision *revision = revisions_find(revisions, ancestors->items[i]);
 
-		for (size_t j = 0; revision && j < revision->parents.count; j++)
-			if (!names_has(ancestors, revision->parents.items[j]))
-				names_add(ancestors, revision->parents.items[j]);
+		if (revision) {
+			add_missing(&revision->parents, ancestors);
+			add_missing(&revision->needs, ancestors);
+		}
 	}
 }
 
@@ -190,7 +198,8 @@ static void find_heads(const struct revisions *revisions, const struct names *se
 		for (size_t j = 0; j < set->count && !is_parent; j++) {
 			const struct revision *other = revisions_find(revisions, set->items[j]);
 
-			is_parent = other && names_has(&other->parents, set->items[i]);
+			is_parent = other && (names_has(&other->parents, set->items[i]) ||
+					      names_has(&other->needs, set->items[i]));
 		}
 		if (!is_parent)
 			names_add(heads, set->items[i]);
@@ -334,6 +343,15 @@ static bool find_down(const struct revisions *revisions, const char *target,
 		    wanted->version);
 }
 
+static bool comes_after(const struct revisions *revisions, const char *version, const char *to)
+{
+	auto_names ancestors = { 0 };
+
+	add_ancestors(revisions, version, &ancestors);
+	return strcmp(version, to) != 0 && names_has(&ancestors, to);
+}
+
+/* What comes after the target is taken back; other branches, and the other side of a merge, stay. */
 static bool plan_graph_down(const struct revisions *revisions, const char *target,
 			    struct migration_plan *plan, struct error *err)
 {
@@ -344,16 +362,14 @@ static bool plan_graph_down(const struct revisions *revisions, const char *targe
 	if (!find_down(revisions, target, &applied, &to, err))
 		return false;
 	plan->argument = memory_copy_text(to ? to : "base");
-	if (to) {
-		add_ancestors(revisions, to, &stay);
-		names_add(&plan->after, to);
-	}
 	for (size_t i = revisions->count; i-- > 0;) {
 		const char *version = revisions->items[i].version;
 
-		if (names_has(&applied, version) && !names_has(&stay, version))
-			names_add(&plan->steps, version);
+		if (names_has(&applied, version))
+			names_add(!to || comes_after(revisions, version, to) ? &plan->steps : &stay,
+				  version);
 	}
+	find_heads(revisions, &stay, &plan->after);
 	return true;
 }
 

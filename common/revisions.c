@@ -16,6 +16,7 @@ void revisions_release(struct revisions *revisions)
 		free(revisions->items[i].name);
 		free(revisions->items[i].file);
 		names_release(&revisions->items[i].parents);
+		names_release(&revisions->items[i].needs);
 	}
 	free(revisions->items);
 	for (size_t i = 0; i < revisions->problems.count; i++) {

@@ -16,6 +16,7 @@ struct revision {
 	char *name;	      /* what it is for; "" when nobody said */
 	char *file;	      /* "" when not known */
 	struct names parents; /* versions that come before it (Alembic); none: it comes first */
+	struct names needs;   /* others that have to be applied before it (Alembic's depends_on) */
 	bool applied;
 };
 

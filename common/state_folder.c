@@ -68,7 +68,8 @@ int state_folder_look(const struct target *target)
 
 char *state_file_name(const struct target *target, const char *kind)
 {
-	return memory_format("%s-%s.json", kind, target->name);
+	/* A name of the longest kind would not fit with what is around it. */
+	return memory_format("%s-%.200s.json", kind, target->name);
 }
 
 /* Fails with the file's name in front. */
@@ -87,9 +88,15 @@ struct json_t *state_file_read(int fd, const char *name, struct error *err)
 
 	if (file < 0 && (fd < 0 || errno == ENOENT))
 		return NULL;
-	if (file < 0 || fstat(file, &stat) != 0 || !S_ISREG(stat.st_mode) ||
-	    stat.st_size > MOST_BYTES) {
+	if (file < 0 || fstat(file, &stat) != 0) {
 		(void)file_failed(name, "cannot be read", err);
+		return NULL;
+	}
+	if (!S_ISREG(stat.st_mode) || stat.st_size > MOST_BYTES) {
+		auto_free char *shown = text_printable(name);
+
+		(void)fail(err, STATUS_TROUBLE,
+			   STATE_FOLDER "/%s: cannot be read: is no file of ours", shown);
 		return NULL;
 	}
 

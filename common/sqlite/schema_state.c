@@ -1,5 +1,6 @@
 #include "common/sqlite/schema_state.h"
 
+#include <sqlite3.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -49,31 +50,43 @@ static void add_violation(void *context, int count, char **columns)
 	names_add(&state->violations, line);
 }
 
+/* Table by table: a key that fits no column of its parent ends SQLite's check, and is a violation too, maybe an old one. */
+static bool read_violations(struct connection *connection, struct schema_state *state,
+			    struct error *err)
+{
+	for (size_t i = 0; i < state->tables.count; i++) {
+		char *sql = sqlite3_mprintf(
+			"SELECT \"table\", rowid, parent FROM pragma_foreign_key_check(%Q)",
+			state->tables.items[i].name);
+		struct error mismatch = { 0 };
+		bool good = false;
+
+		if (!sql)
+			memory_give_up();
+		good = connection_each(connection, sql, add_violation, state,
+				       "its foreign keys cannot be checked", &mismatch);
+		sqlite3_free(sql);
+		if (good)
+			continue;
+		if (mismatch.status != STATUS_TROUBLE || connection_was_stopped()) {
+			*err = mismatch;
+			return false;
+		}
+		names_add(&state->violations, mismatch.text);
+	}
+	names_sort(&state->violations);
+	return true;
+}
+
 bool schema_state_read(struct connection *connection, struct schema_state *state, struct error *err)
 {
 	static const char objects[] = "SELECT type, name, tbl_name, sql FROM main.sqlite_schema "
 				      "WHERE name NOT LIKE 'sqlite\\_%' ESCAPE '\\' ORDER BY 1, 2";
-	static const char violations[] =
-		"SELECT \"table\", rowid, parent FROM pragma_foreign_key_check";
 
-	struct error mismatch = { 0 };
-
-	if (!connection_each(connection, objects, add_object, state, "its schema cannot be read",
-			     err) ||
-	    !schema_tables_read(connection, true, &state->tables, err))
-		return false;
-	if (connection_each(connection, violations, add_violation, state,
-			    "its foreign keys cannot be checked", &mismatch)) {
-		names_sort(&state->violations);
-		return true;
-	}
-	if (mismatch.status != STATUS_TROUBLE || connection_was_stopped()) {
-		*err = mismatch;
-		return false;
-	}
-	/* A key that fits no column of its parent stops SQLite's check: a violation too, and one that may have been there before. */
-	names_add(&state->violations, mismatch.text);
-	return true;
+	return connection_each(connection, objects, add_object, state, "its schema cannot be read",
+			       err) &&
+	       schema_tables_read(connection, true, &state->tables, err) &&
+	       read_violations(connection, state, err);
 }
 
 /* --- as a document --------------------------------------------------------------------------------------------- */

@@ -71,9 +71,18 @@ static bool refuse_nothing(const struct connection *connection, const struct nam
 static bool read_pairs(struct connection *connection, struct version_tables *tables,
 		       struct error *err)
 {
-	int64_t dirty = 0;
+	int64_t dirty = 0, unknown = 0;
 
 	tables->is_pairs = true;
+	if (!connection_number(connection,
+			       "SELECT count(*) FROM main." MIGRATIONS " WHERE dirty IS NULL",
+			       &unknown, err))
+		return false;
+	if (unknown > 0)
+		return fail(err, STATUS_TROUBLE,
+			    "%s: " MIGRATIONS
+			    " does not say whether it is dirty: it cannot be believed",
+			    connection->shown);
 	if (!connection_number(connection, "SELECT max(dirty) FROM main." MIGRATIONS, &dirty, err))
 		return false;
 	tables->dirty = dirty != 0;
