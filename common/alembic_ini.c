@@ -1,10 +1,13 @@
 /* Reading and rewriting alembic.ini as Python's configparser understands it; see engine_alembic.h. */
 
 #include <ctype.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "common/base/io.h"
 #include "common/base/memory.h"
@@ -187,13 +190,20 @@ char *engine_alembic_rewrite(const char *ini, const char *folder, const char *da
 
 /* --- files ------------------------------------------------------------------------------------------------------- */
 
-char *engine_alembic_ini(const char *path, struct error *err)
+char *engine_alembic_ini(const char *path, uid_t uid, struct error *err)
 {
 	enum { MOST = 1 << 20 };
 	auto_close int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
 	auto_free char *text = memory_allocate(MOST + 1, 1);
+	struct stat stat = { 0 };
 
-	if (fd < 0 || io_read_at(fd, text, MOST, 0) < 0) {
+	const bool there = fd >= 0 && fstat(fd, &stat) == 0;
+
+	if (there)
+		errno = EACCES;
+	if (!there || !S_ISREG(stat.st_mode) ||
+	    (stat.st_uid != uid && geteuid() == 0 && !(stat.st_mode & S_IROTH)) ||
+	    io_read_at(fd, text, MOST, 0) < 0) {
 		auto_free char *shown = text_printable(path);
 
 		(void)fail_errno(err, STATUS_TROUBLE, "%s: cannot be read", shown);
@@ -202,9 +212,9 @@ char *engine_alembic_ini(const char *path, struct error *err)
 	return take_pointer(&text);
 }
 
-char *engine_alembic_scripts(const char *ini, const char *folder, struct error *err)
+char *engine_alembic_scripts(const char *ini, const char *folder, uid_t uid, struct error *err)
 {
-	auto_free char *text = engine_alembic_ini(ini, err);
+	auto_free char *text = engine_alembic_ini(ini, uid, err);
 	auto_free char *location = text ? find_setting(text, "script_location") : NULL;
 	auto_text path = { 0 };
 

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "common/base/clock.h"
 #include "common/base/memory.h"
@@ -137,6 +138,18 @@ static bool use_output(struct destination *destination, struct error *err)
 	return open_folder(destination, err);
 }
 
+/* Root would write where somebody else's link leads, who may not write there himself. */
+static bool is_no_trap(const char *path, struct error *err)
+{
+	struct stat stat = { 0 };
+
+	if (geteuid() != 0 || fstatat(AT_FDCWD, path, &stat, AT_SYMLINK_NOFOLLOW) != 0 ||
+	    !S_ISLNK(stat.st_mode) || stat.st_uid == 0)
+		return true;
+	errno = EPERM;
+	return failed(path, "is a link of another user's: name the folder that is meant", err);
+}
+
 bool destination_open(struct destination *destination, const char *given,
 		      const struct target *target, bool make, struct error *err)
 {
@@ -147,7 +160,7 @@ bool destination_open(struct destination *destination, const char *given,
 		auto_free char *beside = parent_of(target->given);
 		auto_free char *path = memory_format("%sbackups", beside);
 
-		return use_folder(destination, path, make, err);
+		return is_no_trap(path, err) && use_folder(destination, path, make, err);
 	}
 	if (strcmp(given, "-") == 0)
 		return use_output(destination, err);

@@ -221,7 +221,8 @@ static void check_rehearsal(struct checklist_point *point, const struct migratio
 		(void)say(point, true, "nothing is pending");
 		return;
 	}
-	now = project_fingerprint(&migration->project, &migration->options.project, &err);
+	now = project_fingerprint(&migration->project, &migration->options.project,
+				  migration->target.files[FILE_MAIN].stat.st_uid, &err);
 	if (!now || !rehearsal_read(state_fd, &migration->target, &rehearsal, &err))
 		(void)say(point, false, "%s", err.text);
 	else if (!rehearsal.known)

@@ -142,7 +142,7 @@ static void reverse(struct revisions *revisions)
 
 void engine_alembic_read(const char *text, struct revisions *revisions)
 {
-	while (*text) {
+	while (*text && revisions->count < ALEMBIC_MOST) {
 		const size_t length = strcspn(text, "\n");
 		auto_free char *line = memory_copy(text, length);
 
@@ -212,6 +212,9 @@ bool engine_alembic_look(struct migration *migration, struct error *err)
 		return true;
 	}
 	engine_alembic_read(said, revisions);
+	if (revisions->count >= ALEMBIC_MOST)
+		return fail(err, STATUS_TROUBLE, "alembic lists more than %d revisions",
+			    ALEMBIC_MOST);
 	mark_applied(revisions);
 	find_problems(revisions);
 	return true;
@@ -225,7 +228,7 @@ static char *make_ini(const struct migration *migration, const struct sandbox *s
 {
 	static const char name[] = "alembic.ini";
 	const struct stat *owner = &migration->target.files[FILE_MAIN].stat;
-	auto_free char *ini = engine_alembic_ini(migration->project.ini, err);
+	auto_free char *ini = engine_alembic_ini(migration->project.ini, owner->st_uid, err);
 	auto_free char *database = memory_format("%s/%s", sandbox->path, migration->target.name);
 	auto_free char *text = NULL;
 
@@ -234,6 +237,7 @@ static char *make_ini(const struct migration *migration, const struct sandbox *s
 	text = engine_alembic_rewrite(ini, migration->project.folder, database);
 	if (!publish_write(sandbox->fd, name, text, strlen(text), "alembic.ini", err))
 		return NULL;
+	/* Nobody else can be in there yet. */
 	if (geteuid() == 0 &&
 	    fchownat(sandbox->fd, name, owner->st_uid, owner->st_gid, AT_SYMLINK_NOFOLLOW) != 0) {
 		(void)fail_errno(err, STATUS_TROUBLE, "alembic.ini cannot be given to its reader");

@@ -3,6 +3,7 @@
 #define COMMON_ENGINE_ALEMBIC_H
 
 #include <stdbool.h>
+#include <sys/types.h>
 
 #include "common/base/error.h"
 #include "common/base/names.h"
@@ -14,6 +15,9 @@
  * problem of the revisions; an Alembic that is not there is an error.
  */
 bool engine_alembic_look(struct migration *migration, struct error *err);
+
+/* More revisions than a project has. */
+enum { ALEMBIC_MOST = 5000 };
 
 /* Reads what `alembic history` prints, newest first. Lines of another form are left out. Pure. */
 void engine_alembic_read(const char *text, struct revisions *revisions);
@@ -29,11 +33,14 @@ bool engine_alembic_arguments(const struct migration *migration, const struct sa
 char *engine_alembic_rewrite(const char *ini, const char *folder, const char *database)
 	__attribute__((returns_nonnull));
 
-/* The whole text of an alembic.ini; free() it. NULL with *err set. */
-char *engine_alembic_ini(const char *path, struct error *err);
+/*
+ * The whole text of an alembic.ini; free() it. NULL with *err set. A file that the user `uid`, for whom it is read, could not read himself is
+ * refused: root must not read it to him.
+ */
+char *engine_alembic_ini(const char *path, uid_t uid, struct error *err);
 
 /* The folder of its scripts, from an alembic.ini's script_location; free() it. NULL with *err set when it cannot be read. */
-char *engine_alembic_scripts(const char *ini, const char *folder, struct error *err);
+char *engine_alembic_scripts(const char *ini, const char *folder, uid_t uid, struct error *err);
 
 /* `alembic revision -m NAME`; *path is the file it made, free() it. */
 bool engine_alembic_new(struct migration *migration, const char *name, char **path,

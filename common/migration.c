@@ -24,6 +24,7 @@
 void migration_release(struct migration *migration)
 {
 	scope_close(&migration->state_fd);
+	scope_close(&migration->backup_fd);
 	schema_changes_release(&migration->changes);
 	schema_state_release(&migration->before);
 	schema_state_release(&migration->after);
@@ -197,7 +198,9 @@ bool migration_back_up(struct migration *migration, bool held, struct error *err
 	if (!backup_job_run(&job, err))
 		return false;
 	migration->backup = memory_copy_text(job.backup.path);
-	return true;
+	migration->backup_fd = fcntl(job.place.folder_fd, F_DUPFD_CLOEXEC, 3);
+	return migration->backup_fd >= 0 ||
+	       fail_errno(err, STATUS_TROUBLE, "%s: cannot be migrated", migration->shown);
 }
 
 static bool same_names(const struct names *a, const struct names *b)
@@ -258,7 +261,8 @@ static bool remember_rehearsal(struct migration *migration, struct error *err)
 {
 	char stamp[CLOCK_STAMP_SIZE];
 	auto_free char *fingerprint =
-		project_fingerprint(&migration->project, &migration->options.project, err);
+		project_fingerprint(&migration->project, &migration->options.project,
+				    migration->target.files[FILE_MAIN].stat.st_uid, err);
 	const struct rehearsal rehearsal = {
 		.fingerprint = fingerprint,
 		.time = stamp,

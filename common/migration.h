@@ -74,7 +74,8 @@ struct migration {
 	char *from; /* where the database is; NULL: at the base, or not known */
 
 	/* Done. */
-	int state_fd; /* the state folder; -1: not opened */
+	int state_fd;  /* the state folder; -1: not opened */
+	int backup_fd; /* the folder of the backup; -1: none was made */
 	struct schema_state before, after;
 	struct schema_changes changes;
 	char *to;     /* where it is then; NULL: at the base, or not known */
@@ -88,9 +89,9 @@ struct migration {
 	double locked_seconds, would_lock_seconds;
 };
 
-#define MIGRATION_NONE                                                          \
-	{                                                                       \
-		.target = TARGET_NONE, .project = PROJECT_NONE, .state_fd = -1, \
+#define MIGRATION_NONE                                                                           \
+	{                                                                                        \
+		.target = TARGET_NONE, .project = PROJECT_NONE, .state_fd = -1, .backup_fd = -1, \
 	}
 
 #define auto_migration __attribute__((cleanup(migration_release))) struct migration
@@ -120,6 +121,10 @@ bool migration_new(struct migration *migration, const char *name, char **path, s
 /* Reads the tables of versions from the live database. */
 bool migration_read_versions(const struct migration *migration, struct version_tables *versions,
 			     struct error *err);
+
+/* Reads the state of the live database; with `check` after an integrity check. */
+bool migration_read_state(const struct migration *migration, bool check, struct schema_state *state,
+			  struct error *err);
 
 /* By transaction of the sql engine, straight on the file; or with rehearse on a copy, and not committed. */
 bool migration_direct(struct migration *migration, struct error *err);

@@ -10,6 +10,7 @@
 #include "common/base/memory.h"
 #include "common/base/scope.h"
 #include "common/engine_sql.h"
+#include "common/linux/lease.h"
 #include "common/linux/publish.h"
 #include "common/linux/worker.h"
 #include "common/snapshot.h"
@@ -42,26 +43,31 @@ bool migration_copy_prepare(struct migration_copy *copy, struct error *err)
 			    room_for(target), copy->migration->shown, err);
 }
 
-/* The copy gets the owner and the mode of the database, so that the program may do with it what it could do there. */
-static bool give_to_owner(const struct migration_copy *copy, struct error *err)
-{
-	const struct target *target = &copy->migration->target;
-	const struct stat *owner = &target->files[FILE_MAIN].stat;
-	const char *name = target->name;
-
-	return ((geteuid() != 0 || fchownat(copy->sandbox.upper_fd, name, owner->st_uid,
-					    owner->st_gid, AT_SYMLINK_NOFOLLOW) == 0) &&
-		fchmodat(copy->sandbox.upper_fd, name, owner->st_mode & 0777, 0) == 0) ||
-	       fail_errno(err, STATUS_TROUBLE, "the copy cannot be given to its owner");
-}
-
-static bool read_stamp(struct migration_copy *copy, struct error *err)
+int migration_copy_fd(const struct migration_copy *copy, struct error *err)
 {
 	auto_close int fd = openat(copy->sandbox.upper_fd, copy->migration->target.name,
-				   O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+				   O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	struct stat stat = { 0 };
 
-	return (fd >= 0 && database_stamp_read(fd, &copy->stamp)) ||
-	       fail_errno(err, STATUS_TROUBLE, "the copy cannot be read");
+	if (fd < 0 || fstat(fd, &stat) != 0)
+		(void)fail_errno(err, STATUS_TROUBLE, "the copy cannot be opened");
+	else if (!S_ISREG(stat.st_mode) || stat.st_nlink != 1)
+		(void)fail(err, STATUS_TROUBLE, "the copy is no plain file any more");
+	else
+		return take_descriptor(&fd);
+	return -1;
+}
+
+/* The copy gets the owner and the mode of the database, so that the program may do with it what it could do there. */
+static bool give_to_owner(struct migration_copy *copy, struct error *err)
+{
+	const struct stat *owner = &copy->migration->target.files[FILE_MAIN].stat;
+	auto_close int fd = migration_copy_fd(copy, err);
+
+	return fd >= 0 &&
+	       (((geteuid() != 0 || fchown(fd, owner->st_uid, owner->st_gid) == 0) &&
+		 fchmod(fd, owner->st_mode & 0777) == 0 && database_stamp_read(fd, &copy->stamp)) ||
+		fail_errno(err, STATUS_TROUBLE, "the copy cannot be given to its owner"));
 }
 
 static void watch_copying(void *context)
@@ -102,7 +108,7 @@ bool migration_copy_make(struct migration_copy *copy, bool held, struct error *e
 	const struct worker_watch watch = { watch_copying, (void *)(uintptr_t)both };
 
 	good = worker_run("copying the database", snapshot_take, snapshot, &watch, err) &&
-	       give_to_owner(copy, err) && read_stamp(copy, err);
+	       give_to_owner(copy, err);
 	worker_unshare(snapshot, sizeof *snapshot);
 	return good;
 }
@@ -148,6 +154,18 @@ static bool clear_whiteouts(const struct migration_copy *copy, struct error *err
 			return fail_errno(err, STATUS_TROUBLE, "the copy cannot be tidied");
 	}
 	return true;
+}
+
+/*
+ * What is verified is what is published: nobody else can open the copy any more (sandbox_take_back()), and by the
+ * kernel's word nobody has it open still.
+ */
+static bool is_ours_alone(const struct migration_copy *copy, struct error *err)
+{
+	auto_close int fd = migration_copy_fd(copy, err);
+
+	return fd >= 0 && (lease_ask(fd, LEASE_ANYBODY) != LEASE_SHARED ||
+			   fail(err, STATUS_TROUBLE, "somebody still has the copy open"));
 }
 
 static bool note_state(const struct looking *looking, struct connection *connection,
@@ -224,7 +242,7 @@ static bool look_in_worker(const struct migration_copy *copy, bool verify,
 bool migration_copy_verify(const struct migration_copy *copy, struct schema_state *state,
 			   struct version_tables *versions, struct error *err)
 {
-	return look_in_worker(copy, true, state, versions, err);
+	return is_ours_alone(copy, err) && look_in_worker(copy, true, state, versions, err);
 }
 
 bool migration_copy_look(const struct migration_copy *copy, struct schema_state *state,

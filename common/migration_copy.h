@@ -22,6 +22,9 @@ bool migration_copy_prepare(struct migration_copy *copy, struct error *err);
 /* Copies the database; `held`: under a lock of ours, else as a snapshot beside whoever works in it. */
 bool migration_copy_make(struct migration_copy *copy, bool held, struct error *err);
 
+/* The copy's file, for reading; -1 when there is no plain file of its name. The caller closes it. */
+int migration_copy_fd(const struct migration_copy *copy, struct error *err);
+
 /* In a worker: opens it for writing. */
 bool migration_copy_open(const struct migration_copy *copy, struct connection *connection,
 			 struct error *err);

@@ -15,7 +15,7 @@
 #include "common/engine_alembic.h"
 #include "common/migration_project.h"
 
-enum { BUFFER_SIZE = 64 << 10 };
+enum { BUFFER_SIZE = 64 << 10, MOST_ENTRIES = 20000 };
 
 /* A name or a text with its NUL, so that two of them cannot be read as two others. */
 static void add_text(struct digest *digest, const char *text)
@@ -59,11 +59,16 @@ static bool add_scripts(struct digest *digest, const char *folder, struct error 
 	char *const tops[] = { top, NULL };
 	FTS *walk = fts_open(tops, FTS_PHYSICAL | FTS_NOCHDIR, by_name);
 	FTSENT *entry = NULL;
+	int seen = 0;
 	bool good = walk != NULL;
 
-	while (good && (entry = fts_read(walk)))
-		if (is_script(entry))
+	while (good && (entry = fts_read(walk))) {
+		if (++seen > MOST_ENTRIES)
+			good = fail(err, STATUS_TROUBLE, "%s: has more than %d files", folder,
+				    MOST_ENTRIES);
+		else if (is_script(entry))
 			good = add_file(digest, entry->fts_path, err);
+	}
 	if (!walk)
 		(void)fail_errno(err, STATUS_TROUBLE, "%s: cannot be read", folder);
 	else
@@ -71,9 +76,10 @@ static bool add_scripts(struct digest *digest, const char *folder, struct error 
 	return good;
 }
 
-static bool add_alembic(const struct project *project, struct digest *digest, struct error *err)
+static bool add_alembic(const struct project *project, uid_t uid, struct digest *digest,
+			struct error *err)
 {
-	auto_free char *scripts = engine_alembic_scripts(project->ini, project->folder, err);
+	auto_free char *scripts = engine_alembic_scripts(project->ini, project->folder, uid, err);
 
 	return scripts && add_file(digest, project->ini, err) && add_scripts(digest, scripts, err);
 }
@@ -91,7 +97,7 @@ static bool add_program(char *const *program, struct digest *digest, struct erro
 }
 
 char *project_fingerprint(const struct project *project, const struct project_options *options,
-			  struct error *err)
+			  uid_t uid, struct error *err)
 {
 	auto_digest digest = { 0 };
 	char text[DIGEST_TEXT_SIZE];
@@ -105,7 +111,7 @@ char *project_fingerprint(const struct project *project, const struct project_op
 		digest_add(&digest, file->bytes ? file->bytes : "", file->length);
 		digest_add(&digest, file->down_bytes ? file->down_bytes : "", file->down_length);
 	}
-	if (project->engine == ENGINE_ALEMBIC && !add_alembic(project, &digest, err))
+	if (project->engine == ENGINE_ALEMBIC && !add_alembic(project, uid, &digest, err))
 		return NULL;
 	if (project->engine == ENGINE_COMMAND && !add_program(options->program, &digest, err))
 		return NULL;

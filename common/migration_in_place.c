@@ -156,8 +156,8 @@ static bool read_state(void *argument, struct error *err)
 	       target_disconnect(&migration->target, &connection, err);
 }
 
-static bool look(const struct migration *migration, bool check, struct schema_state *state,
-		 struct error *err)
+bool migration_read_state(const struct migration *migration, bool check, struct schema_state *state,
+			  struct error *err)
 {
 	auto_close int fd = handover_make(err);
 	struct state_reading reading = { .migration = migration, .verify = check, .state_fd = fd };
@@ -183,7 +183,7 @@ static bool run_and_verify(struct migration *migration, struct error *err)
 		return false;
 	ran = clock_now();
 	migration->seconds.run = ran - began;
-	if (!look(migration, true, &migration->after, err) ||
+	if (!migration_read_state(migration, true, &migration->after, err) ||
 	    !migration_read_versions(migration, &versions, err) ||
 	    !migration_is_reached(migration, &versions, err) || !migration_judge(migration, err))
 		return false;
@@ -200,7 +200,8 @@ bool migration_in_place(struct migration *migration, struct error *err)
 			    "--in-place is for alembic and command: SQL files "
 			    "run on the file itself anyway");
 	if (!nobody_has_open(migration, err) || !migration_back_up(migration, false, err) ||
-	    !look(migration, false, &migration->before, err) || !note_intent(migration, err))
+	    !migration_read_state(migration, false, &migration->before, err) ||
+	    !note_intent(migration, err))
 		return false;
 	if (!run_and_verify(migration, err)) {
 		const struct error failure = *err;

@@ -16,6 +16,7 @@
 #include "common/base/text.h"
 #include "common/engine_alembic.h"
 #include "common/linux/guest.h"
+#include "common/linux/user.h"
 #include "common/state_folder.h"
 
 /* Seconds that a program may take that only tells something. */
@@ -92,6 +93,16 @@ static char **make_environment(const struct migration *migration, const struct s
 	return guest_environment(uid, extra);
 }
 
+/* The owner's own group; without an account the file's, unless that is root's, which gives rights that the owner has not. */
+static gid_t group_of(const struct stat *owner)
+{
+	auto_user user = { 0 };
+
+	if (user_find(owner->st_uid, &user))
+		return user.gid;
+	return owner->st_gid != 0 || owner->st_uid == 0 ? owner->st_gid : (gid_t)owner->st_uid;
+}
+
 static void fill(struct guest *guest, const struct migration *migration,
 		 const struct names *arguments)
 {
@@ -104,7 +115,7 @@ static void fill(struct guest *guest, const struct migration *migration,
 	guest->arguments = (const char *const *)arguments->items;
 	guest->folder = migration->project.folder;
 	guest->uid = geteuid() == 0 ? owner.st_uid : geteuid();
-	guest->gid = geteuid() == 0 ? owner.st_gid : getegid();
+	guest->gid = geteuid() == 0 ? group_of(&owner) : getegid();
 }
 
 /* An argv: the names, and NULL. */
@@ -141,12 +152,15 @@ static int open_log(struct migration *migration, struct error *err)
 								   migration->backup + 1)
 							: 0)
 				  : take_pointer(&state);
+	auto_free char *name = NULL;
 	int fd = -1;
 
 	if (dot)
 		*dot = '\0';
-	migration->log = memory_format("%s%s.migrate.log", folder, as_backup);
-	fd = open(migration->log, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	name = memory_format("%s.migrate.log", as_backup);
+	migration->log = memory_format("%s%s", folder, name);
+	fd = openat(migration->backup ? migration->backup_fd : migration->state_fd, name,
+		    O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (fd < 0) {
 		auto_free char *shown = text_printable(migration->log);
 
@@ -235,6 +249,7 @@ bool migration_program_run(struct migration *migration, const struct sandbox *sa
 		.database_name = migration->target.name,
 	};
 	char **environment = NULL;
+	struct error ignored = { 0 };
 	bool good = false;
 
 	migration->sandbox = program_cover_name(cover);
@@ -242,10 +257,14 @@ bool migration_program_run(struct migration *migration, const struct sandbox *sa
 		return false;
 	end_arguments(&arguments);
 	fill(&guest, migration, &arguments);
+	if (!project_is_trusted(&migration->project, guest.uid, err))
+		return false;
 	environment = make_environment(migration, sandbox, guest.uid);
 	guest.environment = environment;
-	good = guest_run(&guest, err);
+	good = (!sandbox || sandbox_lend(sandbox, err)) && guest_run(&guest, err);
 	guest_environment_release(environment);
+	if (sandbox && !sandbox_take_back(sandbox, good ? err : &ignored))
+		good = false;
 	note_daemons(migration, &guest);
 	if (!good) {
 		const struct error failure = *err;
@@ -284,6 +303,8 @@ bool migration_program_ask(const struct migration *migration, const struct names
 	copy_arguments(asked, &arguments);
 	end_arguments(&arguments);
 	fill(&guest, migration, &arguments);
+	if (!project_is_trusted(&migration->project, guest.uid, err))
+		return false;
 	environment = make_environment(migration, NULL, guest.uid);
 	guest.environment = environment;
 	good = guest_run(&guest, err);
@@ -298,5 +319,6 @@ bool migration_program_ask(const struct migration *migration, const struct names
 			    guest.last_line);
 	}
 	*output = read_said(said);
-	return true;
+	return !guest.log_cut ||
+	       fail(err, STATUS_TROUBLE, "%s: says more than can be read", guest.arguments[0]);
 }

@@ -305,3 +305,55 @@ bool project_find(struct project *project, const struct project_options *options
 		find_alembic(project, options->alembic_command);
 	return good;
 }
+
+/* --- whose code it is ------------------------------------------------------------------------------------------------ */
+
+static bool is_of(const struct stat *stat, uid_t uid)
+{
+	const bool sticky = S_ISDIR(stat->st_mode) && (stat->st_mode & S_ISVTX);
+
+	return (stat->st_uid == 0 || stat->st_uid == uid) &&
+	       ((stat->st_mode & S_IWOTH) == 0 || sticky);
+}
+
+/* A file or folder and all folders above it, where it really is. */
+static bool is_trusted_path(const char *path, uid_t uid, struct error *err)
+{
+	auto_free char *at = realpath(path, NULL);
+	auto_free char *shown = text_printable(path);
+	struct stat stat_of = { 0 };
+
+	if (!at)
+		return fail_errno(err, STATUS_TROUBLE, "%s: cannot be found", shown);
+	for (;;) {
+		if (stat(at, &stat_of) != 0)
+			return fail_errno(err, STATUS_TROUBLE, "%s: cannot be looked at", shown);
+		if (!is_of(&stat_of, uid)) {
+			auto_free char *where = text_printable(at);
+
+			return fail(
+				err, STATUS_TROUBLE,
+				"%s: user %u can write %s, and it would run as user %u: nothing was "
+				"run; the project has to belong to root or to the database's owner",
+				shown, stat_of.st_uid, where, uid);
+		}
+		if (strcmp(at, "/") == 0)
+			return true;
+
+		char *above = parent_of(at);
+
+		free(at);
+		at = above;
+	}
+}
+
+bool project_is_trusted(const struct project *project, uid_t uid, struct error *err)
+{
+	const char *program = project->alembic.count > 0 ? project->alembic.items[0] : NULL;
+
+	if (geteuid() != 0)
+		return true;
+	return is_trusted_path(project->folder, uid, err) &&
+	       (!project->ini || is_trusted_path(project->ini, uid, err)) &&
+	       (!program || !strchr(program, '/') || is_trusted_path(program, uid, err));
+}

@@ -50,6 +50,12 @@ void project_release(struct project *project);
  * NULL with *err set when they cannot be read.
  */
 char *project_fingerprint(const struct project *project, const struct project_options *options,
-			  struct error *err);
+			  uid_t uid, struct error *err);
+
+/*
+ * For root: whether nobody but root and `uid`, as whom its code is to run, can have written what is run: where it lies, and
+ * Alembic's settings and program. Whoever else could would have their code run as that user. Without root's rights always.
+ */
+bool project_is_trusted(const struct project *project, uid_t uid, struct error *err);
 
 #endif

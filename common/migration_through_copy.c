@@ -52,10 +52,11 @@ static bool has_fitting_pages(const struct migration *migration, const struct mi
 {
 	struct database_header header = { 0 };
 	struct database_stamp now = { 0 };
-	auto_close int fd = openat(copy->sandbox.upper_fd, migration->target.name,
-				   O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	auto_close int fd = migration_copy_fd(copy, err);
 
-	if (fd < 0 || !database_stamp_read(fd, &now))
+	if (fd < 0)
+		return false;
+	if (!database_stamp_read(fd, &now))
 		return fail_errno(err, STATUS_TROUBLE, "the copy cannot be read");
 	return !target_header(&migration->target, &header) || header.mode != JOURNAL_WAL ||
 	       database_stamp_page_size(&now) == database_stamp_page_size(&copy->stamp) ||
@@ -90,6 +91,52 @@ static bool verify(struct migration *migration, const struct migration_copy *cop
 
 /* --- a rehearsal -------------------------------------------------------------------------------------------------- */
 
+static bool same_versions(const struct names *a, const struct names *b)
+{
+	auto_free char *first = revisions_text(a), *second = revisions_text(b);
+
+	return strcmp(first ? first : "", second ? second : "") == 0;
+}
+
+/* There is no guard: a program that found the way to the real file all the same has changed it. */
+static bool left_real_one_alone(struct migration *migration, struct error *err)
+{
+	auto_version_tables versions = { 0 };
+	auto_schema_state state = { 0 };
+	struct schema_changes changes = { 0 };
+	size_t changed = 0;
+
+	if (migration->project.engine == ENGINE_SQL)
+		return true;
+	if (!migration_read_versions(migration, &versions, err) ||
+	    !migration_read_state(migration, false, &state, err))
+		return false;
+	schema_changes_find(&migration->before, &state, &changes);
+	changed = changes.count;
+	schema_changes_release(&changes);
+	return (changed == 0 && same_versions(&versions.alembic, &migration->versions.alembic) &&
+		same_versions(&versions.migrations, &migration->versions.migrations) &&
+		versions.user_version == migration->versions.user_version) ||
+	       fail(err, STATUS_DAMAGED,
+		    "%s: the program has changed the real database, and not the copy that it was given: "
+		    "do not start the bot before you have looked at it",
+		    migration->shown);
+}
+
+static bool run_rehearsal(struct migration *migration, struct migration_copy *copy,
+			  struct error *err)
+{
+	struct error damage = { 0 };
+	const bool good = run_on_copy(migration, copy, err);
+
+	/* Also when it failed: that may be how far it came. */
+	if (left_real_one_alone(migration, &damage))
+		return good;
+	if (good || damage.status == STATUS_DAMAGED)
+		*err = damage;
+	return false;
+}
+
 static bool rehearse(struct migration *migration, struct migration_copy *copy, struct error *err)
 {
 	const double began = clock_now();
@@ -104,7 +151,7 @@ static bool rehearse(struct migration *migration, struct migration_copy *copy, s
 		return true;
 	}
 	if (!migration_copy_look(copy, &migration->before, err) ||
-	    !run_on_copy(migration, copy, err) || !verify(migration, copy, clock_now(), err))
+	    !run_rehearsal(migration, copy, err) || !verify(migration, copy, clock_now(), err))
 		return false;
 	/* Publishing writes every page twice, to a journal or a WAL and to the file. */
 	migration->would_lock_seconds =
@@ -127,10 +174,8 @@ static bool tell_the_truth(struct migration *migration, const struct migration_c
 
 	if (migration_copy_prepare(&now, &ignored) && migration_copy_make(&now, false, &ignored)) {
 		old = database_stamp_same(&now.stamp, &copy->stamp);
-		new_fd = openat(copy->sandbox.upper_fd, migration->target.name,
-				O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
-		now_fd = openat(now.sandbox.upper_fd, migration->target.name,
-				O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+		new_fd = migration_copy_fd(copy, &ignored);
+		now_fd = migration_copy_fd(&now, &ignored);
 		migration->published =
 			!old && new_fd >= 0 && now_fd >= 0 && database_same_content(new_fd, now_fd);
 	}

@@ -17,10 +17,9 @@ static const char *const unwanted[] = {
 	"BASH_ENV",   "ENV",	       "IFS",		"GCONV_PATH"
 };
 
-/* These are about a user's session, and another user has no use for them. */
-static const char *const personal[] = {
-	"HOME", "USER", "LOGNAME", "MAIL", "XDG_RUNTIME_DIR", "DBUS_SESSION_BUS_ADDRESS"
-};
+/* All that another user's program gets of ours: what we were given may be secret. */
+static const char *const harmless[] = { "PATH", "LANG",	   "LANGUAGE",	  "TZ",
+					"TERM", "COLUMNS", "VIRTUAL_ENV", "PYTHONPATH" };
 
 static bool has_name(const char *variable, const char *name)
 {
@@ -44,7 +43,8 @@ static bool is_wanted(const char *variable, bool same_user)
 	return strchr(variable, '=') && strncmp(variable, loader, sizeof loader - 1) != 0 &&
 	       strncmp(variable, function, sizeof function - 1) != 0 &&
 	       !is_one_of(variable, unwanted, sizeof unwanted / sizeof *unwanted) &&
-	       (same_user || !is_one_of(variable, personal, sizeof personal / sizeof *personal));
+	       (same_user || strncmp(variable, "LC_", 3) == 0 ||
+		is_one_of(variable, harmless, sizeof harmless / sizeof *harmless));
 }
 
 /* Puts a variable (it is taken) in place of one of the same name, or at the end. */

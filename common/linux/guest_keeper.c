@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <linux/keyctl.h>
 #include <poll.h>
 #include <sched.h>
 #include <stdio.h>
@@ -11,6 +12,7 @@
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -59,8 +61,9 @@ static bool set_user(const struct guest_launch *launch)
 	for (int i = 0; i < 3; i++)
 		if (users[i] != uid || groups[i] != gid)
 			return false;
-	/* There must be no way back. */
-	return uid == 0 || setresuid((uid_t)-1, 0, (uid_t)-1) != 0;
+	/* There must be no way back, by a program with the set-user-ID bit neither. */
+	return uid == 0 || (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
+			    setresuid((uid_t)-1, 0, (uid_t)-1) != 0);
 }
 
 /* Runs the first of the paths that can be run; returns with errno when there is none. */
@@ -110,6 +113,8 @@ __attribute__((noreturn)) static void become(const struct guest_launch *launch,
 
 	(void)setsid();
 	(void)umask(022);
+	/* Not the keys of who started us; without that call in the kernel there are none. */
+	(void)syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, NULL);
 	if (!set_descriptors(launch->output))
 		(void)fail_errno(&fate->err, STATUS_TROUBLE, "%s: cannot be started", name);
 	else if (!set_user(launch))

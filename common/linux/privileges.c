@@ -33,7 +33,7 @@ static const cap_value_t copying[] = { CAP_SYS_PTRACE, CAP_DAC_READ_SEARCH, CAP_
  */
 static const cap_value_t migrating[] = {
 	CAP_SYS_PTRACE, CAP_DAC_READ_SEARCH, CAP_LEASE,	 CAP_FOWNER, CAP_CHOWN, CAP_DAC_OVERRIDE,
-	CAP_FSETID,	CAP_SYS_ADMIN,	     CAP_SETUID, CAP_SETGID, CAP_KILL
+	CAP_FSETID,	CAP_SYS_ADMIN,	     CAP_SETUID, CAP_SETGID, CAP_KILL,	CAP_SETFCAP
 };
 
 /* What this program keeps; set once, at its start. */

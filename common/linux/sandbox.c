@@ -183,9 +183,25 @@ static bool fill(struct sandbox *sandbox, const struct wish *wish, struct error 
 	sandbox->work_fd = make_inner(sandbox, "work");
 	if (sandbox->upper_fd < 0 || sandbox->work_fd < 0)
 		return fail_errno(err, STATUS_TROUBLE, "%s: no private folder", wish->shown);
-	return dress_upper(sandbox, wish, err) &&
-	       (wish->uid == geteuid() ||
-		file_traits_set(sandbox->fd, 0700, wish->uid, wish->gid, true, wish->shown, err));
+	sandbox->uid = wish->uid;
+	sandbox->gid = wish->gid;
+	return dress_upper(sandbox, wish, err);
+}
+
+bool sandbox_lend(const struct sandbox *sandbox, struct error *err)
+{
+	return sandbox->uid == geteuid() ||
+	       file_traits_set(sandbox->fd, 0700, sandbox->uid, sandbox->gid, true,
+			       "the private folder", err);
+}
+
+bool sandbox_take_back(const struct sandbox *sandbox, struct error *err)
+{
+	return sandbox->uid == geteuid() ||
+	       (file_traits_set(sandbox->fd, 0700, geteuid(), getegid(), true, "the private folder",
+				err) &&
+		file_traits_set(sandbox->upper_fd, 0700, geteuid(), getegid(), true,
+				"the copy's folder", err));
 }
 
 /* Makes the sandbox in `parent_fd`, which is its own from here on. */
@@ -296,7 +312,8 @@ static bool holds_only_ours(int fd)
 	}
 	while ((entry = readdir(entries)))
 		if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0 &&
-		    strcmp(entry->d_name, "upper") != 0 && strcmp(entry->d_name, "work") != 0)
+		    strcmp(entry->d_name, "upper") != 0 && strcmp(entry->d_name, "work") != 0 &&
+		    strcmp(entry->d_name, "alembic.ini") != 0)
 			return false;
 	return true;
 }

@@ -36,6 +36,8 @@ struct sandbox {
 	int fd;		   /* the private folder; it holds the lock */
 	int upper_fd;	   /* where the copy belongs */
 	int work_fd;
+	uid_t uid; /* whose copy it is */
+	gid_t gid;
 	char *path;		   /* of `upper`, absolute, as everybody sees it */
 	char name[WORK_NAME_SIZE]; /* of the private folder */
 };
@@ -55,6 +57,13 @@ struct sandbox {
  */
 bool sandbox_make(struct sandbox *sandbox, int folder_fd, const char *folder_path, uid_t uid,
 		  gid_t gid, uint64_t bytes, const char *shown, struct error *err);
+
+/*
+ * Lets the owner of the copy into the private folder, for a program of his; and takes it back: nobody but us can make, rename or
+ * open anything in `upper` then. Until it is lent it is ours alone. Nothing happens where we are the owner.
+ */
+bool sandbox_lend(const struct sandbox *sandbox, struct error *err);
+bool sandbox_take_back(const struct sandbox *sandbox, struct error *err);
 
 /* Removes it with all that is in it. What cannot be removed is left for the next sweep. */
 void sandbox_remove(struct sandbox *sandbox);

@@ -18,6 +18,7 @@ bool user_find(uid_t uid, struct user *user)
 		return false;
 	user->name = memory_copy_text(found->pw_name);
 	user->home = memory_copy_text(found->pw_dir);
+	user->gid = found->pw_gid;
 	return true;
 }
 

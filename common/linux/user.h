@@ -8,6 +8,7 @@
 struct user {
 	char *name;
 	char *home;
+	gid_t gid; /* his main group */
 };
 
 #define auto_user __attribute__((cleanup(user_release))) struct user

@@ -57,6 +57,23 @@ static int take_path(sqlite3_vfs *vfs, const char *path, int size, char *full)
 	return snprintf(full, (size_t)size, "%s", path) < size ? SQLITE_OK : SQLITE_CANTOPEN;
 }
 
+static sqlite3_vfs *unix_vfs;
+
+/*
+ * A journal may name a "super-journal", which SQLite opens and then deletes, whatever file that is. Who left the journal
+ * would so choose a file for us to delete.
+ */
+static int open_own(sqlite3_vfs *vfs, const char *path, sqlite3_file *file, int flags,
+		    int *out_flags)
+{
+	(void)vfs;
+	if (flags & SQLITE_OPEN_SUPER_JOURNAL) {
+		file->pMethods = NULL;
+		return SQLITE_CANTOPEN;
+	}
+	return unix_vfs->xOpen(unix_vfs, path, file, flags, out_flags);
+}
+
 static bool register_vfs(void)
 {
 	static sqlite3_vfs vfs, frugal;
@@ -64,13 +81,14 @@ static bool register_vfs(void)
 	if (frugal.zName)
 		return true;
 
-	sqlite3_vfs *unix_vfs = sqlite3_initialize() == SQLITE_OK ? sqlite3_vfs_find("unix") : NULL;
+	unix_vfs = sqlite3_initialize() == SQLITE_OK ? sqlite3_vfs_find("unix") : NULL;
 
 	if (!unix_vfs)
 		return false;
 	vfs = *unix_vfs;
 	vfs.zName = vfs_name;
 	vfs.xFullPathname = take_path;
+	vfs.xOpen = open_own;
 	frugal_file_layer(&frugal, &vfs);
 	frugal.zName = frugal_name;
 	return sqlite3_vfs_register(&vfs, 0) == SQLITE_OK &&

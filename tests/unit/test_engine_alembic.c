@@ -324,8 +324,8 @@ static void assert_scripts(const char *folder, const char *ini, const char *expe
 
 	folder_write_text(folder, "alembic.ini", ini);
 
-	auto_free char *found =
-		engine_alembic_scripts(folder_path(folder, "alembic.ini", path), "/srv", &err);
+	auto_free char *found = engine_alembic_scripts(folder_path(folder, "alembic.ini", path),
+						       "/srv", geteuid(), &err);
 
 	assert_non_null(found);
 	assert_string_equal(found, expected);
@@ -362,13 +362,14 @@ static void a_file_that_cannot_be_read_is_trouble(void **state)
 	char path[PATH_MAX];
 	struct error err = { 0 };
 
-	assert_null(engine_alembic_scripts(folder_path(*state, "none\n.ini", path), "/srv", &err));
+	assert_null(engine_alembic_scripts(folder_path(*state, "none\n.ini", path), "/srv",
+					   geteuid(), &err));
 	assert_int_equal(err.status, STATUS_TROUBLE);
 	assert_non_null(strstr(err.text, "none\\n.ini: cannot be read: No such file"));
 
 	struct error other = { 0 };
 
-	assert_null(engine_alembic_scripts(*state, "/srv", &other));
+	assert_null(engine_alembic_scripts(*state, "/srv", geteuid(), &other));
 	assert_int_equal(other.status, STATUS_TROUBLE);
 }
 

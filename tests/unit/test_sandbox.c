@@ -177,17 +177,27 @@ static void where_the_copy_belongs_looks_like_the_folder(void **state)
 {
 	struct scene scene;
 	struct stat home = { 0 }, upper = { 0 };
+	struct error err = { 0 };
 
 	set_up(&scene, *state, "db", "bot.db");
 	if (geteuid() == 0)
 		assert_int_equal(chown(scene.folder, NOBODY, NOBODY), 0);
 	assert_int_equal(chmod(scene.folder, 02750), 0);
 	made(&scene);
+	/* Until it is lent it is nobody else's. */
+	assert_int_equal(fstat(scene.sandbox.fd, &home), 0);
+	assert_int_equal(home.st_uid, geteuid());
+	assert_true(sandbox_lend(&scene.sandbox, &err));
 	assert_int_equal(fstat(scene.sandbox.fd, &home), 0);
 	assert_int_equal(fstat(scene.sandbox.upper_fd, &upper), 0);
 	assert_int_equal(upper.st_mode & 07777, 02750);
 	assert_int_equal(home.st_uid, geteuid() == 0 ? NOBODY : geteuid());
 	assert_int_equal(upper.st_uid, home.st_uid);
+	assert_true(sandbox_take_back(&scene.sandbox, &err));
+	assert_int_equal(fstat(scene.sandbox.upper_fd, &upper), 0);
+	assert_int_equal(upper.st_uid, geteuid());
+	if (geteuid() == 0)
+		assert_int_equal(upper.st_mode & 0777, 0700);
 	tear_down(&scene);
 }
 
@@ -544,7 +554,10 @@ static void the_owner_of_a_closed_folder_can_work_in_it(void **state)
 	assert_int_equal(chmod(*state, 0711), 0);
 	assert_int_equal(chown(scene.folder, NOBODY, NOBODY), 0);
 	assert_int_equal(chmod(scene.folder, 0750), 0);
+	struct error err = { 0 };
+
 	made(&scene);
+	assert_true(sandbox_lend(&scene.sandbox, &err));
 	run(cover_for_its_owner, &scene);
 	tear_down(&scene);
 }
