@@ -210,6 +210,14 @@ static bool has_pending(const struct revisions *revisions)
 	return false;
 }
 
+static bool leads_to_head(const struct migration *migration, const char *to)
+{
+	auto_free char *heads = revisions_text(&migration->revisions.heads);
+
+	return migration->project.engine == ENGINE_COMMAND ||
+	       (heads && to && strcmp(heads, to) == 0);
+}
+
 static void check_rehearsal(struct checklist_point *point, const struct migration *migration)
 {
 	__attribute__((cleanup(rehearsal_release))) struct rehearsal rehearsal = { 0 };
@@ -222,7 +230,7 @@ static void check_rehearsal(struct checklist_point *point, const struct migratio
 		return;
 	}
 	now = project_fingerprint(&migration->project, &migration->options.project,
-				  migration->target.files[FILE_MAIN].stat.st_uid, &err);
+				  &migration->target, &err);
 	if (!now || !rehearsal_read(state_fd, &migration->target, &rehearsal, &err))
 		(void)say(point, false, "%s", err.text);
 	else if (!rehearsal.known)
@@ -230,6 +238,8 @@ static void check_rehearsal(struct checklist_point *point, const struct migratio
 	else if (strcmp(now, rehearsal.fingerprint) != 0)
 		(void)say(point, false, "the files were changed since the rehearsal of %s",
 			  rehearsal.time);
+	else if (!leads_to_head(migration, rehearsal.to))
+		(void)say(point, false, "on %s, but not up to the head", rehearsal.time);
 	else
 		(void)say(point, true, "%s", rehearsal.time);
 }

@@ -182,6 +182,28 @@ bool engine_sql_fits(const struct migration *migration)
 	return true;
 }
 
+bool engine_sql_is_reached(const struct migration *migration, const struct version_tables *versions)
+{
+	const struct names *steps = &migration->plan.steps, *after = &migration->plan.after;
+	const struct names *noted = &versions->migrations;
+
+	if (migration->project.files.style == MIGRATION_PAIRS)
+		return noted->count == after->count &&
+		       (noted->count == 0 ||
+			compare_numbers(noted->items[0], after->items[0]) == 0);
+	for (size_t i = 0; i < steps->count; i++)
+		if (names_has(noted, steps->items[i]) == migration->plan.down)
+			return false;
+	/* And of those that were there before, none is gone. */
+	for (size_t i = 0; i < migration->versions.migrations.count; i++) {
+		const char *version = migration->versions.migrations.items[i];
+
+		if (!names_has(noted, version) && !names_has(steps, version))
+			return false;
+	}
+	return true;
+}
+
 static bool note_version(const struct migration *migration, struct connection *connection,
 			 size_t step, struct error *err)
 {

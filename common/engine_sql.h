@@ -16,6 +16,10 @@ void engine_sql_look(const struct migration_folder *files, const struct version_
 /* Whether all steps of the plan fit in one transaction. */
 bool engine_sql_fits(const struct migration *migration);
 
+/* Whether the table of versions says of each step what it has to. */
+bool engine_sql_is_reached(const struct migration *migration,
+			   const struct version_tables *versions);
+
 /*
  * Runs the plan's steps on a connection and notes each in the table of versions: within the transaction that the caller
  * has begun; or with `alone`, each step in one of its own, or without any where the file asks for that.

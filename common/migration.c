@@ -125,7 +125,7 @@ static bool heal(struct migration *migration, struct error *err)
 {
 	const bool may = migration->command == MIGRATION_UP || migration->command == MIGRATION_DOWN;
 	auto_close int look_fd = state_folder_look(&migration->target);
-	auto_free char *name = state_file_name(&migration->target, MIGRATION_INTENT);
+	auto_free char *name = state_file_name(&migration->target, STATE_INTENT);
 
 	if (look_fd < 0 || faccessat(look_fd, name, F_OK, AT_SYMLINK_NOFOLLOW) != 0)
 		return true;
@@ -197,6 +197,9 @@ bool migration_back_up(struct migration *migration, bool held, struct error *err
 	};
 	if (!backup_job_run(&job, err))
 		return false;
+	if (!target_same(&job.target, &migration->target))
+		return fail(err, STATUS_TROUBLE,
+			    "%s: leads to another file now; nothing was changed", migration->shown);
 	migration->backup = memory_copy_text(job.backup.path);
 	migration->backup_fd = fcntl(job.place.folder_fd, F_DUPFD_CLOEXEC, 3);
 	return migration->backup_fd >= 0 ||
@@ -224,6 +227,12 @@ bool migration_is_reached(const struct migration *migration, const struct versio
 	auto_free char *shown = text_printable(there ? there : "no revision");
 	auto_free char *meant = text_printable(wanted ? wanted : "no revision");
 
+	if (migration->project.engine == ENGINE_SQL)
+		return engine_sql_is_reached(migration, versions) ||
+		       fail(err, STATUS_NO,
+			    "the migration has changed the table of versions, so that what was applied "
+			    "is not noted%s",
+			    unchanged(migration));
 	if (migration->project.engine != ENGINE_ALEMBIC ||
 	    same_names(&versions->alembic, &migration->plan.after))
 		return true;
@@ -260,9 +269,8 @@ static void note_files(struct migration *migration, struct ledger *ledger)
 static bool remember_rehearsal(struct migration *migration, struct error *err)
 {
 	char stamp[CLOCK_STAMP_SIZE];
-	auto_free char *fingerprint =
-		project_fingerprint(&migration->project, &migration->options.project,
-				    migration->target.files[FILE_MAIN].stat.st_uid, err);
+	auto_free char *fingerprint = project_fingerprint(
+		&migration->project, &migration->options.project, &migration->target, err);
 	const struct rehearsal rehearsal = {
 		.fingerprint = fingerprint,
 		.time = stamp,
@@ -334,12 +342,30 @@ static bool run_planned(struct migration *migration, struct error *err)
 	return migration_through_copy(migration, err);
 }
 
+/* What a run that was killed after it had published has left: beside the database's folder, and where backups are. */
+static void tidy(const struct migration *migration)
+{
+	auto_close int above =
+		openat(migration->target.folder_fd, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	auto_destination backups = DESTINATION_NONE;
+	struct error ignored = { 0 };
+
+	if (above >= 0)
+		(void)sandbox_sweep(above);
+	state_folder_tidy(&migration->target);
+	if (destination_open(&backups, migration->options.backup, &migration->target, false,
+			     &ignored) &&
+	    backups.folder_fd >= 0 && destination_lock(&backups, 0, &ignored))
+		backup_folder_tidy(&backups);
+}
+
 bool migration_run(struct migration *migration, struct error *err)
 {
 	if (!make_plan(migration, err))
 		return false;
 	note_problems(migration);
 	if (migration->project.engine != ENGINE_COMMAND && migration->plan.steps.count == 0) {
+		tidy(migration);
 		migration->nothing_to_do = true;
 		migration->to = memory_copy_text(migration->from);
 		return true;

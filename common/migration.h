@@ -132,9 +132,6 @@ bool migration_direct(struct migration *migration, struct error *err);
 /* Through a copy. */
 bool migration_through_copy(struct migration *migration, struct error *err);
 
-/* The kind of the state file that says that one was begun on the real file. */
-#define MIGRATION_INTENT "in-place"
-
 /* On the real file, by request; and putting back what one that was cut off has left. */
 bool migration_in_place(struct migration *migration, struct error *err);
 bool migration_undo_interrupted(struct migration *migration, struct error *err);

@@ -124,7 +124,8 @@ bool migration_copy_open(const struct migration_copy *copy, struct connection *c
 	connection_stop_when(worker_should_stop);
 	if (!connection_open(connection, path, CONNECTION_WRITE, 0, copy->migration->shown, err))
 		return false;
-	connection_refuse_stand_ins(connection);
+	if (copy->migration->project.engine == ENGINE_SQL)
+		connection_refuse_stand_ins(connection);
 	/* Nobody else works in it; and were it cut off all the same, only this process would end (F12). */
 	return connection_run(connection, "PRAGMA synchronous=OFF; PRAGMA mmap_size=1099511627776",
 			      "the copy cannot be read", err);
@@ -149,8 +150,13 @@ static bool clear_whiteouts(const struct migration_copy *copy, struct error *err
 						     database_file_suffix(file));
 		struct stat stat = { 0 };
 
-		if (fstatat(folder_fd, name, &stat, AT_SYMLINK_NOFOLLOW) == 0 &&
-		    S_ISCHR(stat.st_mode) && unlinkat(folder_fd, name, 0) != 0)
+		if (fstatat(folder_fd, name, &stat, AT_SYMLINK_NOFOLLOW) != 0 ||
+		    S_ISREG(stat.st_mode))
+			continue;
+		if (!S_ISCHR(stat.st_mode))
+			return fail(err, STATUS_TROUBLE, "the copy's %s is no plain file any more",
+				    database_file_suffix(file));
+		if (unlinkat(folder_fd, name, 0) != 0)
 			return fail_errno(err, STATUS_TROUBLE, "the copy cannot be tidied");
 	}
 	return true;
@@ -268,12 +274,15 @@ bool migration_run_sql(const struct migration *migration, struct connection *con
 
 	too_late = limit > 0 ? clock_now() + limit : 0;
 	connection_stop_when(stop_or_too_late);
+	/* It is the project's own SQL: triggers may feed its full-text tables. No function of a stranger's can be there. */
+	connection_trust_schema(connection, true);
 
 	const bool good = engine_sql_run(migration, connection, alone, err);
 	const bool late = !good && too_late > 0 && clock_now() > too_late;
 	const struct error failure = *err;
 
 	connection_stop_when(worker_should_stop);
+	connection_trust_schema(connection, false);
 	if (late)
 		return fail(err, STATUS_TROUBLE,
 			    "the migration took longer than --timeout=%g; nothing was changed",

@@ -38,6 +38,15 @@ static bool hand_state(struct connection *connection, int fd, struct error *err)
 	       handover_put(fd, schema_state_write(&state), err);
 }
 
+static bool is_noted(const struct migration *migration, struct connection *connection,
+		     struct error *err)
+{
+	auto_version_tables versions = { 0 };
+
+	return version_tables_read(connection, &versions, err) &&
+	       migration_is_reached(migration, &versions, err);
+}
+
 /* The migration, and what it did; the transaction stays open. */
 static bool run_and_look(const struct direct *direct, struct connection *connection,
 			 struct error *err)
@@ -52,7 +61,11 @@ static bool run_and_look(const struct direct *direct, struct connection *connect
 	    !migration_run_sql(direct->migration, connection, false, err))
 		return false;
 	direct->news->run_seconds = clock_now() - began;
-	if (!integrity_check(connection, &verify, err) ||
+	/* What the files may have set is not to hide what they did. */
+	if (!connection_run(connection, "PRAGMA ignore_check_constraints=OFF",
+			    "the migration cannot be verified", err) ||
+	    !is_noted(direct->migration, connection, err) ||
+	    !integrity_check(connection, &verify, err) ||
 	    !hand_state(connection, direct->after_fd, err))
 		return false;
 	direct->news->verify_seconds = clock_now() - began - direct->news->run_seconds;
@@ -63,6 +76,10 @@ static bool commit(const struct direct *direct, struct connection *connection, s
 {
 	const double began = clock_now();
 
+	if (!target_is_same_file(&direct->migration->target))
+		return fail(err, STATUS_TROUBLE,
+			    "%s: was replaced meanwhile; what is there now was not changed",
+			    direct->migration->shown);
 	direct->news->committing = true;
 	if (!connection_run(connection, "COMMIT", "the migration cannot be committed", err) ||
 	    !guard_close(direct->migration, connection, err))
@@ -154,9 +171,12 @@ static bool judge_and_commit(struct migration *migration, struct direct *direct,
 {
 	const struct worker_watch look = { watch, migration };
 	struct error ignored = { 0 };
-	const bool good = take_state(direct->before_fd, &migration->before, err) &&
-			  take_state(direct->after_fd, &migration->after, err) &&
-			  migration_judge(migration, err);
+	const bool good =
+		take_state(direct->before_fd, &migration->before, err) &&
+		take_state(direct->after_fd, &migration->after, err) &&
+		migration_judge(migration, err) &&
+		/* Before it is true: a hash too many does no harm, one that is missing would. */
+		(direct->copy || migration->plan.down || migration_remember(migration, err));
 
 	worker_continue(worker, good);
 	if (!good) {

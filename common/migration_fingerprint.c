@@ -84,20 +84,31 @@ static bool add_alembic(const struct project *project, uid_t uid, struct digest 
 	return scripts && add_file(digest, project->ini, err) && add_scripts(digest, scripts, err);
 }
 
-static bool add_program(char *const *program, struct digest *digest, struct error *err)
+/* The database may be among its arguments, and changes while the bot works. */
+static bool is_database(const char *path, const struct target *target)
+{
+	const struct stat *own = &target->files[FILE_MAIN].stat;
+	struct stat there = { 0 };
+
+	return stat(path, &there) == 0 && there.st_ino == own->st_ino &&
+	       there.st_dev == own->st_dev;
+}
+
+static bool add_program(char *const *program, const struct target *target, struct digest *digest,
+			struct error *err)
 {
 	bool good = true;
 
 	for (size_t i = 0; good && program && program[i]; i++) {
 		add_text(digest, program[i]);
-		if (access(program[i], R_OK) == 0)
+		if (access(program[i], R_OK) == 0 && !is_database(program[i], target))
 			good = add_file(digest, program[i], err);
 	}
 	return good;
 }
 
 char *project_fingerprint(const struct project *project, const struct project_options *options,
-			  uid_t uid, struct error *err)
+			  const struct target *target, struct error *err)
 {
 	auto_digest digest = { 0 };
 	char text[DIGEST_TEXT_SIZE];
@@ -111,9 +122,11 @@ char *project_fingerprint(const struct project *project, const struct project_op
 		digest_add(&digest, file->bytes ? file->bytes : "", file->length);
 		digest_add(&digest, file->down_bytes ? file->down_bytes : "", file->down_length);
 	}
-	if (project->engine == ENGINE_ALEMBIC && !add_alembic(project, uid, &digest, err))
+	if (project->engine == ENGINE_ALEMBIC &&
+	    !add_alembic(project, target->files[FILE_MAIN].stat.st_uid, &digest, err))
 		return NULL;
-	if (project->engine == ENGINE_COMMAND && !add_program(options->program, &digest, err))
+	if (project->engine == ENGINE_COMMAND &&
+	    !add_program(options->program, target, &digest, err))
 		return NULL;
 	digest_finish(&digest, text);
 	return memory_copy_text(text);

@@ -35,8 +35,9 @@ static bool is_as_planned(const struct migration *migration, struct connection *
 
 bool guard_lock(const struct migration *migration, struct connection *connection, struct error *err)
 {
-	return target_guard(&migration->target, migration->options.wait, migration->shown,
-			    connection, err) &&
+	return target_guard(&migration->target, migration->options.wait,
+			    migration->project.engine == ENGINE_SQL, migration->shown, connection,
+			    err) &&
 	       is_as_planned(migration, connection, err);
 }
 
@@ -72,6 +73,10 @@ static bool publish(const struct guard *guard, struct connection *to, struct err
 	auto_connection from = { 0 };
 	__attribute__((cleanup(pour_drop))) struct pour pour = { 0 };
 
+	if (!target_is_same_file(&migration->target))
+		return fail(err, STATUS_TROUBLE,
+			    "%s: was replaced meanwhile; what is there now was not changed",
+			    migration->shown);
 	/* With the usual cache of 2 MiB the journal is synced each time that it is full. */
 	return connection_run(to, "PRAGMA cache_size=-65536", "cannot be set up", err) &&
 	       connection_open(&from, path, CONNECTION_READ, 0, migration->shown, err) &&
@@ -163,7 +168,8 @@ bool guard_publish(struct guard *guard, bool *unclear, struct error *err)
 
 	worker_continue(&guard->worker, true);
 	good = worker_finish(&guard->worker, &watch, err);
-	*unclear = !good && guard->news->watch.begun;
+	/* Before the step that commits there is only one truth: a rollback, by us or by the next opener. */
+	*unclear = !good && guard->news->watch.committing;
 	return good;
 }
 

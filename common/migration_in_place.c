@@ -25,7 +25,7 @@
 
 static char *intent_name(const struct migration *migration)
 {
-	return state_file_name(&migration->target, MIGRATION_INTENT);
+	return state_file_name(&migration->target, STATE_INTENT);
 }
 
 static bool note_intent(const struct migration *migration, struct error *err)
@@ -39,6 +39,7 @@ static bool note_intent(const struct migration *migration, struct error *err)
 	json_put_number(document, "schema", 1);
 	json_put_text(document, "begun", stamp);
 	json_put_text(document, "backup", backup);
+	json_put_number(document, "inode", (int64_t)migration->target.files[FILE_MAIN].stat.st_ino);
 	return state_file_write(migration->state_fd, name, document, err);
 }
 
@@ -51,7 +52,8 @@ static bool forget_intent(struct migration *migration, struct error *err)
 
 /* --- putting back --------------------------------------------------------------------------------------------------- */
 
-static bool restore_backup(const struct migration *migration, const char *backup, struct error *err)
+static bool restore_backup(const struct migration *migration, const char *backup, bool safety,
+			   struct error *err)
 {
 	auto_restore restore = RESTORE_NONE;
 
@@ -62,15 +64,25 @@ static bool restore_backup(const struct migration *migration, const char *backup
 	restore.options = (struct restore_options){
 		.at = -1,
 		.force = true,
-		/* What is there is half a migration, and the backup is what was there before it. */
-		.no_safety = true,
+		/* Half a migration of ours need not be kept; what was made of it since, by others, has to be. */
+		.no_safety = !safety,
 		.wait = migration->options.wait,
 	};
 	return restore_run(&restore, err);
 }
 
+/* Whether the path still leads to the database that the migration was begun on. */
+static bool is_still_there(const struct migration *migration)
+{
+	auto_target now = TARGET_NONE;
+	struct error ignored = { 0 };
+
+	return target_open(&now, migration->root, migration->database, &ignored) &&
+	       target_same(&now, &migration->target);
+}
+
 /* Puts the backup back and says so. dbrestore's lock on the state folder is ours until then. */
-static bool put_back(struct migration *migration, const char *backup, const char *why,
+static bool put_back(struct migration *migration, const char *backup, bool safety, const char *why,
 		     struct error *err)
 {
 	auto_free char *shown = text_printable(backup);
@@ -80,7 +92,13 @@ static bool put_back(struct migration *migration, const char *backup, const char
 	migration->state_fd = -1;
 	/* Somebody may have asked for the end; but then what was there has to be back first. */
 	signals_finish_first();
-	if (!restore_backup(migration, backup, &failure))
+	if (!is_still_there(migration))
+		return fail(
+			err, STATUS_DAMAGED,
+			"%s; and %s is another file now, so that nothing was put back: do not start "
+			"the bot; the backup is %s",
+			why, migration->shown, shown);
+	if (!restore_backup(migration, backup, safety, &failure))
 		return fail(
 			err, STATUS_DAMAGED,
 			"%s; and it could not be put back (%s): do not start the bot; the backup "
@@ -97,17 +115,26 @@ bool migration_undo_interrupted(struct migration *migration, struct error *err)
 	auto_free char *name = intent_name(migration);
 	struct json_t *intent = state_file_read(migration->state_fd, name, err);
 	auto_free char *backup = NULL;
+	int64_t inode = 0;
 
 	if (!intent)
 		return err->status == STATUS_OK;
 	backup = json_get_exact_text(intent, "backup");
+	(void)json_get_number(intent, "inode", &inode);
 	json_release(intent);
 	if (!backup)
 		return fail(err, STATUS_DAMAGED,
 			    "%s: a migration with --in-place was interrupted, and which backup was "
 			    "made is not known: do not start the bot",
 			    migration->shown);
-	return put_back(migration, backup, "a migration with --in-place was interrupted", err);
+	if (inode != (int64_t)migration->target.files[FILE_MAIN].stat.st_ino) {
+		if (migration->note)
+			migration->note("the database was replaced after a migration with "
+					"--in-place was interrupted: nothing is put back");
+		return forget_intent(migration, err);
+	}
+	return put_back(migration, backup, true, "a migration with --in-place was interrupted",
+			err);
 }
 
 /* --- running ------------------------------------------------------------------------------------------------------ */
@@ -206,7 +233,7 @@ bool migration_in_place(struct migration *migration, struct error *err)
 	if (!run_and_verify(migration, err)) {
 		const struct error failure = *err;
 
-		return put_back(migration, migration->backup, failure.text, err);
+		return put_back(migration, migration->backup, false, failure.text, err);
 	}
 	migration->published = true;
 	return forget_intent(migration, err);

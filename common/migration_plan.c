@@ -22,22 +22,9 @@ static bool read_steps(const char *target, char sign, uint64_t *steps)
 	return *target == sign && parse_whole(target + 1, 1000000, steps) && *steps > 0;
 }
 
-bool migration_target_check(const char *target, bool down, struct error *err)
+static void no_such(const char *shown, struct error *err)
 {
-	auto_free char *shown = text_printable(target);
-	uint64_t steps = 0;
-
-	if (*target == '+' || *target == '-') {
-		if (!read_steps(target, *target, &steps))
-			return fail(err, STATUS_USAGE, "bad target '%s': +N or -N, please", shown);
-		if ((*target == '-') != down)
-			return fail(err, STATUS_USAGE, "target '%s' goes %s: use %s", shown,
-				    down ? "up" : "down", down ? "up" : "down");
-	}
-	if (*target == '\0' || strcmp(target, down ? "head" : "base") == 0)
-		return fail(err, STATUS_USAGE, "bad target '%s' for %s", shown,
-			    down ? "down" : "up");
-	return true;
+	(void)fail(err, STATUS_TROUBLE, "%s: no such revision; nothing was changed", shown);
 }
 
 /* The revision that a target names: exactly, or as the only one that begins so. */
@@ -48,17 +35,20 @@ static const struct revision *resolve(const struct revisions *revisions, const c
 	auto_free char *shown = text_printable(target);
 	size_t count = 0;
 
-	for (size_t i = 0; !found && i < revisions->count; i++)
-		count += strncmp(revisions->items[i].version, target, strlen(target)) == 0;
-	for (size_t i = 0; !found && count == 1 && i < revisions->count; i++)
-		if (strncmp(revisions->items[i].version, target, strlen(target)) == 0)
+	if (found)
+		return found;
+	for (size_t i = 0; i < revisions->count; i++)
+		if (strncmp(revisions->items[i].version, target, strlen(target)) == 0 &&
+		    ++count == 1)
 			found = &revisions->items[i];
-	if (!found && count > 1)
+	if (count == 1)
+		return found;
+	if (count == 0)
+		no_such(shown, err);
+	else
 		(void)fail(err, STATUS_TROUBLE,
 			   "%s: begins more than one revision; nothing was changed", shown);
-	else if (!found)
-		(void)fail(err, STATUS_TROUBLE, "%s: no such revision; nothing was changed", shown);
-	return found;
+	return NULL;
 }
 
 static bool too_few(uint64_t wanted, size_t there, bool down, struct error *err)
@@ -79,6 +69,21 @@ static size_t count_applied(const struct revisions *revisions, bool applied)
 	return count;
 }
 
+/* The one of that number: "2" for "002". */
+static const struct revision *find_number(const struct revisions *revisions, const char *target,
+					  struct error *err)
+{
+	const char *number = target + strspn(target, "0");
+	auto_free char *shown = text_printable(target);
+
+	for (const struct revision *one = revisions->items;
+	     one < revisions->items + revisions->count; one++)
+		if (strcmp(one->version + strspn(one->version, "0"), number) == 0)
+			return one;
+	no_such(shown, err);
+	return NULL;
+}
+
 /* How many of the list's entries, counted from its start, the target lets stay (down) or reaches (up). */
 static bool list_limit(const struct revisions *revisions, const char *target, size_t *limit,
 		       struct error *err)
@@ -91,7 +96,7 @@ static bool list_limit(const struct revisions *revisions, const char *target, si
 	*limit = 0;
 	if (strcmp(target, "base") == 0)
 		return true;
-	wanted = resolve(revisions, target, err);
+	wanted = find_number(revisions, target, err);
 	if (wanted)
 		*limit = (size_t)(wanted - revisions->items) + 1;
 	return wanted != NULL;

@@ -50,7 +50,7 @@ void project_release(struct project *project);
  * NULL with *err set when they cannot be read.
  */
 char *project_fingerprint(const struct project *project, const struct project_options *options,
-			  uid_t uid, struct error *err);
+			  const struct target *target, struct error *err);
 
 /*
  * For root: whether nobody but root and `uid`, as whom its code is to run, can have written what is run: where it lies, and

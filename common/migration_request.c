@@ -2,6 +2,9 @@
 
 #include <string.h>
 
+#include "common/base/parse.h"
+#include "common/base/scope.h"
+#include "common/base/text.h"
 #include "common/engine_alembic.h"
 #include "common/engine_sql.h"
 #include "common/migration.h"
@@ -33,6 +36,24 @@ bool migration_changes(enum migration_command command)
 {
 	return command == MIGRATION_UP || command == MIGRATION_DOWN ||
 	       command == MIGRATION_REHEARSE;
+}
+
+bool migration_target_check(const char *target, bool down, struct error *err)
+{
+	auto_free char *shown = text_printable(target);
+	uint64_t steps = 0;
+
+	if (*target == '+' || *target == '-') {
+		if (!parse_whole(target + 1, 1000000, &steps) || steps == 0)
+			return fail(err, STATUS_USAGE, "bad target '%s': +N or -N, please", shown);
+		if ((*target == '-') != down)
+			return fail(err, STATUS_USAGE, "target '%s' goes %s: use %s", shown,
+				    down ? "up" : "down", down ? "up" : "down");
+	}
+	if (*target == '\0' || strcmp(target, down ? "head" : "base") == 0)
+		return fail(err, STATUS_USAGE, "bad target '%s' for %s", shown,
+			    down ? "down" : "up");
+	return true;
 }
 
 bool migration_request_check(const struct migration *migration, struct error *err)

@@ -155,7 +155,9 @@ static bool rehearse(struct migration *migration, struct migration_copy *copy, s
 		return false;
 	/* Publishing writes every page twice, to a journal or a WAL and to the file. */
 	migration->would_lock_seconds =
-		3 * migration->seconds.copy + migration->seconds.run + migration->seconds.verify;
+		(migration->options.no_backup ? 3 : 4) * migration->seconds.copy +
+		(migration->options.no_backup ? 1 : 2) * migration->seconds.verify +
+		migration->seconds.run;
 	return true;
 }
 
@@ -199,8 +201,12 @@ static bool publish(struct migration *migration, struct guard *guard,
 	const double began = clock_now();
 	bool unclear = false;
 
-	if (!guard_publish(guard, &unclear, err))
-		return unclear && tell_the_truth(migration, copy, err);
+	if (!guard_publish(guard, &unclear, err)) {
+		const struct error failure = *err;
+
+		return unclear ? tell_the_truth(migration, copy, err)
+			       : fail(err, failure.status, "%s; nothing was changed", failure.text);
+	}
 	migration->seconds.publish = clock_now() - began;
 	migration->published = true;
 	return true;
@@ -224,7 +230,9 @@ static bool work(struct migration *migration, struct guard *guard, struct migrat
 		return false;
 	began = clock_now();
 	return guard_end_look(guard, &migration->before, err) &&
-	       verify(migration, copy, began, err) && publish(migration, guard, copy, err);
+	       verify(migration, copy, began, err) &&
+	       (migration->plan.down || migration_remember(migration, err)) &&
+	       publish(migration, guard, copy, err);
 }
 
 static bool migrate(struct migration *migration, struct migration_copy *copy, struct error *err)

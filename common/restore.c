@@ -1,6 +1,8 @@
 #include "common/restore.h"
 
+#include <fcntl.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "common/base/clock.h"
 #include "common/base/scope.h"
@@ -43,10 +45,20 @@ static bool run(struct restore *restore, struct error *err)
 						 : restore_pour(restore, err);
 }
 
+/* What a migration with --in-place wanted put back, if it was cut off, is not there any more. */
+static bool forget_intent(const struct restore *restore, struct error *err)
+{
+	auto_free char *name = state_file_name(&restore->target, STATE_INTENT);
+
+	return restore->options.dry_run ||
+	       faccessat(restore->state_fd, name, F_OK, AT_SYMLINK_NOFOLLOW) != 0 ||
+	       state_file_remove(restore->state_fd, name, err);
+}
+
 bool restore_run(struct restore *restore, struct error *err)
 {
 	const double began = clock_now();
-	const bool good = run(restore, err);
+	const bool good = run(restore, err) && forget_intent(restore, err);
 
 	restore->seconds = clock_now() - began;
 	return good;

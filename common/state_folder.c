@@ -8,6 +8,7 @@
 
 #include <string.h>
 
+#include "common/base/digest.h"
 #include "common/base/io.h"
 #include "common/base/json.h"
 #include "common/base/memory.h"
@@ -68,8 +69,17 @@ int state_folder_look(const struct target *target)
 
 char *state_file_name(const struct target *target, const char *kind)
 {
-	/* A name of the longest kind would not fit with what is around it. */
-	return memory_format("%s-%.200s.json", kind, target->name);
+	enum { LONGEST = 180 };
+	auto_digest digest = { 0 };
+	char text[DIGEST_TEXT_SIZE];
+
+	if (strlen(target->name) <= LONGEST)
+		return memory_format("%s-%s.json", kind, target->name);
+	/* It would not fit, with what is around it. */
+	digest_start(&digest);
+	digest_add(&digest, target->name, strlen(target->name));
+	digest_finish(&digest, text);
+	return memory_format("%s-%.64s-%s.json", kind, target->name, text);
 }
 
 /* Fails with the file's name in front. */
@@ -134,4 +144,13 @@ bool state_file_remove(int fd, const char *name, struct error *err)
 	if (unlinkat(fd, name, 0) != 0 && errno != ENOENT)
 		return file_failed(name, "cannot be removed", err);
 	return publish_sync_folder(fd, STATE_FOLDER, err);
+}
+
+void state_folder_tidy(const struct target *target)
+{
+	auto_close int fd = state_folder_look(target);
+
+	if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0)
+		(void)unlinkat(fd, TEMPORARY,
+			       0); /* what cannot be removed is overwritten some day */
 }

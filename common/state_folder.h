@@ -22,9 +22,15 @@ bool state_folder_open(const struct target *target, const char *shown, int *fd, 
 /* Opens it for reading only, without keeping anybody out; -1 with errno when there is none, or none to be trusted. */
 int state_folder_look(const struct target *target);
 
+/* Removes what a killed run has left in one, unless somebody is at work there. */
+void state_folder_tidy(const struct target *target);
+
 /* --- files in it: one JSON document each, written whole or not at all ------------------------------------------------ */
 
 struct json_t;
+
+/* The kind that says that a migration was begun on the real file (dbmigrate --in-place), and with which backup. */
+#define STATE_INTENT "in-place"
 
 /* What is kept of a database under `kind`: "KIND-NAME.json"; free() it. */
 char *state_file_name(const struct target *target, const char *kind)

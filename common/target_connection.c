@@ -88,7 +88,7 @@ bool target_disconnect(const struct target *target, struct connection *connectio
 	return connection_close(connection, err);
 }
 
-bool target_guard(const struct target *target, double wait, const char *shown,
+bool target_guard(const struct target *target, double wait, bool strict, const char *shown,
 		  struct connection *connection, struct error *err)
 {
 	auto_free char *path = connection_path(target->folder_fd, target->name);
@@ -99,7 +99,8 @@ bool target_guard(const struct target *target, double wait, const char *shown,
 	if (!connection_open(connection, path, CONNECTION_ALONE, wait, shown, err))
 		return false;
 	/* Before the first look at the schema, where a stand-in would be made. */
-	connection_refuse_stand_ins(connection);
+	if (strict)
+		connection_refuse_stand_ins(connection);
 	if (!connection_make_durable(connection, err) ||
 	    !connection_run(connection, "PRAGMA locking_mode=EXCLUSIVE; BEGIN EXCLUSIVE; COMMIT",
 			    "cannot be locked", err)) {
@@ -113,5 +114,8 @@ bool target_guard(const struct target *target, double wait, const char *shown,
 bool target_unguard(const struct target *target, struct connection *connection, struct error *err)
 {
 	clean_up(target, connection);
+	/* A WAL that we made has nothing that was committed: closing takes it away. */
+	if (target->files[FILE_WAL].path_fd < 0)
+		connection_allow_checkpoint(connection);
 	return connection_close(connection, err);
 }

@@ -21,9 +21,9 @@ bool target_connect(const struct target *target, double wait, const char *shown,
 /*
  * Opens it for writing and takes SQLite's exclusive lock, which the connection keeps until it is closed, across its
  * transactions (PRAGMA locking_mode=EXCLUSIVE; reference/copy_migrate.md A): nobody else can read or write, and nothing
- * is written yet. STATUS_BUSY when it is not to be had within `wait` seconds. Commits on it are durable when they return.
+ * is written yet. `strict`: SQL will write, so no collation may be stood in for. STATUS_BUSY when it is not to be had within `wait` seconds. Commits on it are durable when they return.
  */
-bool target_guard(const struct target *target, double wait, const char *shown,
+bool target_guard(const struct target *target, double wait, bool strict, const char *shown,
 		  struct connection *connection, struct error *err);
 
 /* Closes it when nothing was committed: the files are left as they were. */

@@ -258,6 +258,11 @@ bool connection_each(struct connection *connection, const char *sql, connection_
 	return code == SQLITE_OK || connection_fail(connection, code, doing, err);
 }
 
+void connection_trust_schema(struct connection *connection, bool trust)
+{
+	(void)sqlite3_db_config(connection->db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, trust, NULL);
+}
+
 void connection_refuse_stand_ins(struct connection *connection)
 {
 	(void)sqlite3_collation_needed(connection->db, NULL, NULL);

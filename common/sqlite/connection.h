@@ -75,6 +75,9 @@ typedef void connection_row(void *context, int count, char **columns);
 bool connection_each(struct connection *connection, const char *sql, connection_row *row,
 		     void *context, const char *doing, struct error *err);
 
+/* Whether views and triggers may use virtual tables and functions that are not marked as harmless. */
+void connection_trust_schema(struct connection *connection, bool trust);
+
 /*
  * From here on a collation that is not known is an error, as it has to be where indexes are written: a stand-in would
  * put rows at wrong places. */

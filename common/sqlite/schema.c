@@ -79,7 +79,8 @@ bool schema_tables_read(struct connection *connection, bool count, struct schema
 {
 	static const char sql[] =
 		"SELECT name FROM sqlite_schema WHERE type = 'table' AND "
-		"rootpage > 0 AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' ORDER BY name";
+		"rootpage > 0 AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' AND name NOT IN "
+		"(SELECT name FROM pragma_table_list WHERE type = 'shadow') ORDER BY name";
 	sqlite3_stmt *statement = NULL;
 	int code = sqlite3_prepare_v2(connection->db, sql, -1, &statement, NULL);
 

@@ -56,7 +56,7 @@ static bool read_violations(struct connection *connection, struct schema_state *
 {
 	for (size_t i = 0; i < state->tables.count; i++) {
 		char *sql = sqlite3_mprintf(
-			"SELECT \"table\", rowid, parent FROM pragma_foreign_key_check(%Q)",
+			"SELECT \"table\", rowid, parent FROM pragma_foreign_key_check(%Q, 'main')",
 			state->tables.items[i].name);
 		struct error mismatch = { 0 };
 		bool good = false;

@@ -83,10 +83,16 @@ static bool read_pairs(struct connection *connection, struct version_tables *tab
 			    "%s: " MIGRATIONS
 			    " does not say whether it is dirty: it cannot be believed",
 			    connection->shown);
-	if (!connection_number(connection, "SELECT max(dirty) FROM main." MIGRATIONS, &dirty, err))
+	if (!connection_number(connection,
+			       "SELECT count(*) FROM main." MIGRATIONS
+			       " WHERE dirty NOT IN (0, '0', 'false')",
+			       &dirty, err))
 		return false;
 	tables->dirty = dirty != 0;
-	return true;
+	return tables->migrations.count <= 1 ||
+	       fail(err, STATUS_TROUBLE,
+		    "%s: " MIGRATIONS " has more than the one row of golang-migrate's",
+		    connection->shown);
 }
 
 static bool read_migrations(struct connection *connection, struct version_tables *tables,

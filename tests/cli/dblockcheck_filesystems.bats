@@ -1,4 +1,5 @@
 #!/usr/bin/env bats
+# bats file_tags=slow
 #
 # dblockcheck finds the same holders and locks wherever a database is and whatever path leads to it.
 

@@ -163,6 +163,7 @@ replace_in_a_loop() {
 	start_going_on
 	in_background hand_on "$there"
 	local storm=$! free=0
+	until_true test -e "$BATS_TEST_TMPDIR/is_open"
 
 	for _ in {1..20}; do
 		run --separate-stderr dblockcheck -q --visible-only --sample=0.05 "$there"
@@ -176,9 +177,10 @@ replace_in_a_loop() {
 
 # A chain of processes, each of which has the file open, starts the next one with it, and ends.
 hand_on() {
-	/usr/bin/python3 - "$1" "$BATS_TEST_TMPDIR/go_on" <<-'END'
+	/usr/bin/python3 - "$1" "$BATS_TEST_TMPDIR/go_on" "$BATS_TEST_TMPDIR/is_open" <<-'END'
 		import os, signal, sys
 		os.open(sys.argv[1], os.O_RDWR)
+		os.close(os.open(sys.argv[3], os.O_CREAT))
 		signal.signal(signal.SIGCHLD, signal.SIG_IGN)
 		while os.path.exists(sys.argv[2]):
 		    for _ in range(3000):

@@ -91,7 +91,7 @@ bots_project() {
 			    db.execute("INSERT INTO found VALUES (?, ?)", (name, str(value)))
 	END
 	BACKUP_TOKEN=secret LANG=C.UTF-8 migrate 0 up "$database" -- "$program" "$database"
-	is_same "secret None gid $bot groups  privileges 0000000000000000 no new 1 language C.UTF-8" \
+	is_same "secret None gid $bot groups $bot privileges 0000000000000000 no new 1 language C.UTF-8" \
 		"$(sql 'SELECT name, value FROM found' | tr '|\n' '  ' | sed 's/ $//')"
 }
 

@@ -1,4 +1,5 @@
 #!/usr/bin/env bats
+# bats file_tags=slow
 #
 # botkill and dblockcheck with docker: containers are stopped by their engine, so that they stay down.
 

@@ -1,4 +1,5 @@
 #!/usr/bin/env bats
+# bats file_tags=slow
 #
 # botkill with an engine that lies, babbles or says nothing. The engine is a program named docker that is put
 # before all others, and the container a control group named like one.

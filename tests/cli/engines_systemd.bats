@@ -1,4 +1,5 @@
 #!/usr/bin/env bats
+# bats file_tags=slow
 #
 # botkill with systemd: units are stopped by their manager, so that they stay down. The systemd is one that
 # runs in a container, and most of this happens in there.

@@ -1,11 +1,11 @@
 #!/usr/bin/env bats
-# bats file_tags=alone
+# bats file_tags=slow
 #
-# Each operation of dbbackup and dbrestore on files is broken, one at a time: killed before it, failed, torn, and cut
-# off by a power loss. See tests/fault/faults.
+# Each operation on files of dbbackup, dbrestore, dbmigrate and what that runs is broken, one at a time: killed before
+# it, failed, torn, and cut off by a power loss. See tests/fault/faults.
 #
 # DBLOCKTOOLS_LONG=1 tries every way to fail at every point, more than 10,000 states of power losses for each of the
-# three operations, and shows that the tests find bugs that were put in.
+# four operations, and shows that the tests find bugs that were put in.
 
 bats_require_minimum_version 1.5.0
 
@@ -35,6 +35,15 @@ never_half_done() {
 
 @test "whatever fails, a restore by rename leaves the old files or the new database" {
 	never_half_done 'rename-*'
+}
+
+@test "whatever fails, a migration in SQL leaves the old database or the new one" {
+	never_half_done 'migrate-sql-*'
+}
+
+@test "whatever fails, a migration by Alembic or another program leaves the old database or the new one" {
+	[[ $EUID == 0 ]] || skip 'needs root, to give a program a view of its own'
+	never_half_done 'migrate-[ac]*'
 }
 
 @test "bugs that are put in are found" {

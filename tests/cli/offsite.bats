@@ -1,4 +1,5 @@
 #!/usr/bin/env bats
+# bats file_tags=slow
 #
 # The examples in scripts/, as they are: a crontab, a service with its timer, and copies that go to another machine.
 # Only the places in them are changed to those of the test.

@@ -1,4 +1,5 @@
 #!/usr/bin/env bats
+# bats file_tags=slow
 #
 # dbbackup and dbrestore under writers that never pause, under SIGKILL, and under an attacker. The same
 # seeds every time; and each oracle is shown to find what it is there for.
