@@ -45,7 +45,7 @@ What a test finds in its environment:
   DBLOCKTOOLS_LONG           1 for the long form, else unset
   DBLOCKTOOLS_SANITIZED      1 if the tools are built with sanitizers (slower, larger), else unset
 
-A .bats file runs beside others, unless it says "# bats file_tags=alone".
+A .bats file runs beside others, unless it says "# bats file_tags=alone"; one with "slow" is started before the others.
 END
 }
 
@@ -117,17 +117,26 @@ show_failed_test() {
 	grep '^fail' "$out/$1.cases" | tail -n 1
 }
 
+# has_tag TAG FILE is for .bats files.
+has_tag() {
+	[[ $2 == *.bats ]] && grep -q "^# bats file_tags=.*\\<$1\\>" "$2"
+}
+
 # run_tests FILE... leaves the cases of all in $out/results. Fails if one failed, or if none was executed.
+# Many wait for engines, timers and limits: twice as many run at once as there are processors. The longest come first, so
+# that none is left over at the end.
 run_tests() {
-	local file name together=() alone=()
+	local file name slow=() together=() alone=()
 	for file; do
-		if [[ $file == *.bats ]] && grep -q '^# bats file_tags=.*\<alone\>' "$file"; then
+		if has_tag alone "$file"; then
 			alone+=("$file")
+		elif has_tag slow "$file"; then
+			slow+=("$file")
 		else
 			together+=("$file")
 		fi
 	done
-	for_each run_test "${together[@]}" || true
+	JOBS=$((2 * JOBS)) for_each run_test "${slow[@]}" "${together[@]}" || true
 	for file in "${alone[@]}"; do run_test "$file" || true; done
 	for file; do
 		name=${file##*/}
@@ -177,9 +186,12 @@ check_asan() {
 	export ASAN_OPTIONS=$options:detect_stack_use_after_return=1:strict_string_checks=1
 	export UBSAN_OPTIONS=$options:print_stacktrace=1 DBLOCKTOOLS_SANITIZED=1
 	local status=0 report long_ones=()
-	# What these do with engines, file systems and many rounds the other files do too, a few times.
+	# What these do with engines, file systems and many rounds the other files do too, a few times; in the second row
+	# are those without a line of C of their own, as gcov has it.
 	[[ ${DBLOCKTOOLS_LONG-} ]] || long_ones=('engines_*' 'offsite*' '*_filesystems.bats' stress.bats fault.bats
-		dblockcheck_never_false_free.bats botkill_n*.bats)
+		dblockcheck_never_false_free.bats 'botkill_n*.bats'
+		dblockcheck_harmless.bats dblockcheck_rollback.bats dbbackup_concurrency.bats sample_bot.bats
+		'dbmigrate_alembic*')
 	test_tree "$BUILD/asan" "${long_ones[@]}" || status=1
 	for report in "$out"/reports/*; do
 		printf 'fail\tsanitizer report\n' >>"$out/results"

@@ -65,6 +65,11 @@ class Case:
 
     family = ""
     random_states = (6, 100)  # of a power loss after each operation; in the long form
+    # How many points are tried in the modes that are tried at each one (None: all; always all in the long form), and in
+    # the other modes (what --others says; in the long form; None: all). One in how many states of power losses is healed.
+    kill_points = None
+    other_points = -1, None
+    healed = 30, 100
     good_status = 0  # of a run that nothing disturbs
 
     def __init__(self, name, options=()):

@@ -10,6 +10,8 @@
  *	    short	the first half of it is done, and its caller is told so
  *	    EIO ENOSPC EINTR	it fails
  *	FAULT_STICKY	1: so does every later operation that can fail like this
+ *	FAULT_STOP	a FIFO that the driver reads; for a process that cannot kill the tool, since it is in a session
+ *			and a PID namespace of its own: it asks the driver to, and waits
  *
  * See intercept.h for what else has to be in the environment. The driver starts the tool in a session of its own, so
  * that its process group is the tool and nobody else.
@@ -18,6 +20,7 @@
 #include "tests/fault/intercept.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -65,7 +68,19 @@ static bool is_mode(const char *name)
 /* Does not return: the signal is delivered before kill() does. */
 static void kill_all(void)
 {
-	kill(0, SIGKILL);
+	const char *stop = getenv("FAULT_STOP");
+
+	if (!stop) {
+		kill(0, SIGKILL);
+		return;
+	}
+
+	const int fd = open(stop, O_WRONLY | O_CLOEXEC);
+
+	if (fd < 0 || write(fd, "k", 1) != 1)
+		abort();
+	for (;;)
+		pause();
 }
 
 static bool is_hit(const struct operation *operation)

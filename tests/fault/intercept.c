@@ -31,6 +31,7 @@
 struct log *fault_log;
 static size_t log_size;
 static char root[PATH_MAX];
+static dev_t root_device;
 
 /* The next definition of a function: the C library's own. */
 #define REAL(function) ((__typeof__(&function))dlsym(RTLD_NEXT, #function))
@@ -57,8 +58,9 @@ __attribute__((constructor)) static void begin(void)
 	const char *folder = getenv("FAULT_ROOT"), *path = getenv("FAULT_LOG");
 	struct stat status = { 0 };
 
-	if (!folder || !path || !realpath(folder, root))
+	if (!folder || !path || !realpath(folder, root) || stat(root, &status))
 		return;
+	root_device = status.st_dev;
 
 	const int fd = REAL(open)(path, O_RDWR | O_CLOEXEC);
 
@@ -121,6 +123,19 @@ static bool is_watched(const struct operation *operation)
 	return fault_log && operation->path[0] != '\0';
 }
 
+/* What is mounted over a part of the root is not what is written there: it gets a name of its own. */
+static void name_covered(int fd, char path[PATH_MAX])
+{
+	const size_t length = strlen(root), covered = strlen(COVERED), rest = strlen(path) - length;
+	struct stat status = { 0 };
+
+	if (fstat(fd, &status) || status.st_dev == root_device ||
+	    length + covered + rest >= PATH_MAX)
+		return;
+	memmove(path + length + covered, path + length, rest + 1);
+	memcpy(path + length, COVERED, covered);
+}
+
 /* Where an open file is; "" when it is not below the root. */
 static void locate_fd(int fd, char path[PATH_MAX])
 {
@@ -133,6 +148,8 @@ static void locate_fd(int fd, char path[PATH_MAX])
 	path[length > 0 ? length : 0] = '\0';
 	if (!is_below_root(path))
 		path[0] = '\0';
+	else
+		name_covered(fd, path);
 }
 
 static void inode_of_fd(struct operation *operation, int fd)
@@ -172,10 +189,16 @@ static void locate(int folder, const char *name, char path[PATH_MAX])
 
 static void inode_of_path(struct operation *operation, const char *path)
 {
+	const size_t length = strlen(root), covered = strlen(COVERED);
+	char real[PATH_MAX];
 	struct stat status = { 0 };
 	const int saved = errno;
 
-	if (path[0] != '\0' && lstat(path, &status) == 0)
+	strcpy(real, path);
+	if (path[0] != '\0' && !strncmp(path + length, COVERED "/", covered + 1))
+		memmove(real + length, real + length + covered,
+			strlen(path + length + covered) + 1);
+	if (real[0] != '\0' && lstat(real, &status) == 0)
 		operation->inode = status.st_ino;
 	errno = saved;
 }
@@ -568,7 +591,7 @@ int close(int fd)
 	struct operation operation = on_fd("lost-locks", 0, fd);
 
 	if (is_watched(&operation) && !strstr(operation.path, "-shm") &&
-	    is_locked_by_us(operation.inode))
+	    !strstr(operation.path, COVERED "/") && is_locked_by_us(operation.inode))
 		log_operation(&operation, 0);
 	return REAL(close)(fd);
 }

@@ -18,6 +18,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/*
+ * Below the root, in a path: the file is on another file system, which is mounted over what is really there, as in
+ * the private view that dbmigrate gives to the program that it runs.
+ */
+#define COVERED "/.covered"
+
 /* What can happen to an operation; the driver chooses the faults that fit. */
 enum operation_traits {
 	TAKES_SPACE = 1,      /* may fail with ENOSPC */

@@ -13,7 +13,9 @@ import sqlite3
 import subprocess
 
 SIDECARS = ("-wal", "-journal")
-WORK_FOLDER = re.compile(r"(^|/)\.db(backup|restore)\.[0-9a-f]{16}($|/)")
+WORK_FOLDER = re.compile(r"(^|/)\.db(backup|restore|migrate)\.[0-9a-f]{16}($|/)")
+# What dbmigrate remembers beside the database.
+STATE_FILE = re.compile(r"/\.dblocktools/(migrations|rehearsed)-[^/]*\.json$")
 
 
 def read_state(root, below=""):
@@ -25,7 +27,7 @@ def read_state(root, below=""):
         elif entry.is_dir():
             state[path] = None
             state |= read_state(root, path + "/")
-        else:
+        elif entry.is_file():  # no device, which marks what an overlay hides
             with open(entry.path, "rb") as file:
                 state[path] = file.read()
     return state
@@ -147,5 +149,5 @@ def leftovers(state):
         if WORK_FOLDER.search(path):
             yield f"{path} is left"
         base, suffix = os.path.splitext(path)
-        if suffix in (".json", ".sha256") and base not in state:
+        if suffix in (".json", ".sha256") and base not in state and not STATE_FILE.search(path):
             yield f"{path} is left, without its backup"

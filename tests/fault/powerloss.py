@@ -18,10 +18,12 @@ import os
 import random
 from dataclasses import dataclass, field
 
-from operations import HAS_CREATED
+from operations import COVERED, HAS_CREATED
 
 SECTOR = 512
 RENAME_EXCHANGE = 2
+
+NAME_OPERATIONS = ("mkdir", "symlink", "link", "unlink", "rename")
 
 # How much of what is pending is there: nothing, all, a prefix, whole writes, sectors.
 HOWS = ("none", "all", "first", "some", "sectors", "sectors", "sectors", "sectors")
@@ -106,6 +108,8 @@ class Disk:
             if entry.is_dir(follow_symlinks=False):
                 names[entry.name] = self._take(entry.path)
                 continue
+            if not (entry.is_symlink() or entry.is_file()):  # a device, which marks what an overlay hides
+                continue
             number = names[entry.name] = self._new(entry.inode())
             if entry.is_symlink():
                 self.links[number] = os.readlink(entry.path)
@@ -161,10 +165,22 @@ class Disk:
         self.changes = [change for index, change in enumerate(self.changes) if index not in kept]
 
     def follow(self, operation):
-        """What has no method below is an attribute: it changes neither content nor names."""
+        """What has no method below is an attribute: it changes neither content nor names.
+
+        A name below a mount, or in a folder that the kernel made for it, is of no interest: nobody looks at it again.
+        The file may have another name, and so what is written there counts.
+        """
+        is_name = operation.traits & HAS_CREATED or operation.name in NAME_OPERATIONS
         method = getattr(self, "_do_" + operation.name, None)
-        if method:
+        if method and not (is_name and (COVERED in operation.path or not self._is_in_known(operation.path))):
             method(operation)
+
+    def _is_in_known(self, path):
+        try:
+            self._locate(path)
+        except KeyError:
+            return False
+        return True
 
     def _do_open(self, operation):
         if operation.traits & HAS_CREATED:
