@@ -116,6 +116,8 @@ static void look_at_program(struct migration *migration)
 /* Under the state folder's lock: what earlier runs left, and what changed since we looked. */
 static bool settle(struct migration *migration, struct error *err)
 {
+	if (migration->state_fd >= 0)
+		return true;
 	return state_folder_open(&migration->target, migration->shown, &migration->state_fd, err) &&
 	       publish_sync_folder(migration->target.folder_fd, migration->shown, err);
 }

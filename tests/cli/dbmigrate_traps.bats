@@ -63,7 +63,8 @@ bots_project() {
 	error_says 'unable to open'
 	is_same precious "$(cat "$victim")"
 	"$repository/tests/helpers/super_journal.py" "$database" "$victim"
-	! "$DBLOCKTOOLS_BIN/dbbackup" "$database" "$BATS_TEST_TMPDIR/copy.db"
+	run "$DBLOCKTOOLS_BIN/dbbackup" "$database" "$BATS_TEST_TMPDIR/copy.db"
+	[ "$status" -ne 0 ]
 	is_same precious "$(cat "$victim")"
 }
 
