@@ -38,7 +38,7 @@ teardown() {
 		rm -rf "$database" "$folder"/{.dblocktools,backups} begun
 		make_small "$database"
 		mkfifo begun
-		"$dbmigrate" -q up --in-place "$database" -- /bin/sh -c 'echo here >begun; sleep 60' 3>&- 4>&- &
+		"$dbmigrate" -q up --in-place "$database" -- /bin/sh -c 'echo here >begun; exec tail -f /dev/null' 3>&- 4>&- &
 		read -r _ <begun
 		kill -9 $!
 		wait $! || true
