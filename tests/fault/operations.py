@@ -106,7 +106,7 @@ class Guest:
         stop = os.open(self.stop_path, os.O_RDWR | os.O_CLOEXEC)
 
         def serve():
-            if os.read(stop, 1) == b"k":
+            if os.read(stop, 1) == b"k" and process.returncode is None:  # else its number may be somebody else's
                 with contextlib.suppress(ProcessLookupError):
                     os.killpg(process.pid, signal.SIGKILL)
 
