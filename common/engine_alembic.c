@@ -117,6 +117,8 @@ static bool knows_all(const struct revisions *revisions, const struct names *nam
 /* Takes out what only looked like a revision: words of a description, with an arrow. */
 static void drop_strangers(struct revisions *revisions)
 {
+	auto_names heads = { 0 };
+
 	for (size_t i = 0; i < revisions->count;) {
 		if (knows_all(revisions, &revisions->items[i].parents)) {
 			i++;
@@ -128,6 +130,12 @@ static void drop_strangers(struct revisions *revisions)
 			(revisions->count - i) * sizeof revisions->items[i]);
 		i = 0; /* what it was known for may be nobody now */
 	}
+	for (size_t i = 0; i < revisions->heads.count; i++)
+		if (revisions_find(revisions, revisions->heads.items[i]))
+			names_add(&heads, revisions->heads.items[i]);
+	names_release(&revisions->heads);
+	revisions->heads = heads;
+	heads = (struct names){ 0 };
 }
 
 static void reverse(struct revisions *revisions)

@@ -203,7 +203,7 @@ check_asan() {
 }
 
 valgrind_unit() {
-	CMOCKA_MESSAGE_OUTPUT=STDOUT valgrind -q --leak-check=full --show-leak-kinds=definite,indirect \
+	DBLOCKTOOLS_SANITIZED=1 CMOCKA_MESSAGE_OUTPUT=STDOUT valgrind -q --leak-check=full --show-leak-kinds=definite,indirect \
 		--error-exitcode=99 "$BUILD/${1%.c}" >"$out/${1##*/}.log" 2>&1 </dev/null && return
 	say "--- $1"
 	grep -vE '^\[ (RUN|      OK)' "$out/${1##*/}.log"
