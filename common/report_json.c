@@ -255,6 +255,9 @@ json *report_json(const char *tool, const struct survey *survey, const struct ve
 	json_put_text(document, "database", survey->database);
 	json_put_text(document, "status", database_status_name(verdict->status));
 	json_put_bool(document, "certified", survey->certificate == CERTIFICATE_FREE);
+	json_put_bool(document, "certified_no_writer",
+		      survey->certificate == CERTIFICATE_FREE ||
+			      survey->certificate == CERTIFICATE_NO_WRITER);
 	put_answers(document, verdict);
 	put_files(document, survey);
 

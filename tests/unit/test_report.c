@@ -482,7 +482,7 @@ static void the_json_has_every_promised_key(void **state)
 		"database", "status",	    "certified",  "can",
 		"blockers", "journal_mode", "size_bytes", "page_size_bytes",
 		"wal",	    "journal",	    "filesystem", "holders",
-		"waiters",  "hidden",	    "findings",
+		"waiters",  "hidden",	    "findings",	  "certified_no_writer",
 	};
 	static const char *const holder_keys[] = {
 		"pid",	"start_ticks", "ppid", "user",	     "uid",	      "name",  "command",
@@ -520,6 +520,33 @@ static void assert_json(const json_t *document, const char *path, const char *ex
 
 	if (!text || strcmp(text, expected) != 0)
 		fail_msg("%s is %s, not %s", path, text ? text : "missing", expected);
+}
+
+static void the_json_tells_no_writer_from_nobody(void **state)
+{
+	static const struct {
+		enum certificate certificate;
+		const char *nobody, *no_writer;
+	} cases[] = {
+		{ CERTIFICATE_NONE, "false", "false" },
+		{ CERTIFICATE_FREE, "true", "true" },
+		{ CERTIFICATE_NO_WRITER, "false", "true" },
+		{ CERTIFICATE_IN_USE, "false", "false" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		auto_survey survey = { 0 };
+
+		make_locked_wal(&survey);
+		survey.certificate = cases[i].certificate;
+
+		json_t *document = report_as_json(&survey);
+
+		assert_json(document, "certified", cases[i].nobody);
+		assert_json(document, "certified_no_writer", cases[i].no_writer);
+		json_decref(document);
+	}
 }
 
 static void the_json_says_what_the_text_says(void **state)
@@ -614,6 +641,7 @@ int main(void)
 		cmocka_unit_test(no_sentence_is_wider_than_the_page),
 		cmocka_unit_test(no_sentence_loses_a_blank_where_it_is_broken),
 		cmocka_unit_test(the_json_has_every_promised_key),
+		cmocka_unit_test(the_json_tells_no_writer_from_nobody),
 		cmocka_unit_test(the_json_says_what_the_text_says),
 		cmocka_unit_test(the_json_has_null_for_what_is_not_known),
 	};
