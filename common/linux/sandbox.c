@@ -181,7 +181,8 @@ static bool fill(struct sandbox *sandbox, const struct wish *wish, struct error 
 {
 	sandbox->upper_fd = make_inner(sandbox, "upper");
 	sandbox->work_fd = make_inner(sandbox, "work");
-	if (sandbox->upper_fd < 0 || sandbox->work_fd < 0)
+	sandbox->hidden_fd = make_inner(sandbox, "hidden");
+	if (sandbox->upper_fd < 0 || sandbox->work_fd < 0 || sandbox->hidden_fd < 0)
 		return fail_errno(err, STATUS_TROUBLE, "%s: no private folder", wish->shown);
 	sandbox->uid = wish->uid;
 	sandbox->gid = wish->gid;
@@ -281,6 +282,7 @@ void sandbox_remove(struct sandbox *sandbox)
 		    is_same(&ours, &there))
 			(void)unlinkat(sandbox->parent_fd, sandbox->name, AT_REMOVEDIR);
 	}
+	scope_close(&sandbox->hidden_fd);
 	scope_close(&sandbox->work_fd);
 	scope_close(&sandbox->upper_fd);
 	scope_close(&sandbox->fd);
@@ -313,6 +315,7 @@ static bool holds_only_ours(int fd)
 	while ((entry = readdir(entries)))
 		if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0 &&
 		    strcmp(entry->d_name, "upper") != 0 && strcmp(entry->d_name, "work") != 0 &&
+		    strcmp(entry->d_name, "hidden") != 0 &&
 		    strcmp(entry->d_name, "alembic.ini") != 0)
 			return false;
 	return true;

@@ -4,10 +4,12 @@
  *
  *     PARENT/.dbmigrate.0123456789abcdef    private (0700), locked for as long as its maker lives
  *     ├── upper                             what differs from the database's folder: the copy, under its real name
+ *     ├── hidden                            marks that hide the live database's sidecars, between the two
  *     └── work                              overlayfs's own
  *
  * In the view an overlay lies over the database's folder: what a program changes there goes to `upper`, whatever file it
- * is, and the real folder stays as it is. Where the kernel refuses an overlay (on another overlay, on FUSE), `upper`
+ * is, and the real folder stays as it is. `upper` itself holds no such marks: a container's engine, which is outside of the view,
+ * may be given its path, and what SQLite finds in there is as it should be. Where the kernel refuses an overlay (on another overlay, on FUSE), `upper`
  * itself is mounted over the folder, with the folder's other entries mounted into it: then only the database is a copy,
  * and what the program does to its neighbours is real.
  *
@@ -36,15 +38,17 @@ struct sandbox {
 	int fd;		   /* the private folder; it holds the lock */
 	int upper_fd;	   /* where the copy belongs */
 	int work_fd;
+	int hidden_fd;
 	uid_t uid; /* whose copy it is */
 	gid_t gid;
 	char *path;		   /* of `upper`, absolute, as everybody sees it */
 	char name[WORK_NAME_SIZE]; /* of the private folder */
 };
 
-#define SANDBOX_NONE                                                                      \
-	{                                                                                 \
-		.folder_fd = -1, .parent_fd = -1, .fd = -1, .upper_fd = -1, .work_fd = -1 \
+#define SANDBOX_NONE                                                                       \
+	{                                                                                  \
+		.folder_fd = -1, .parent_fd = -1, .fd = -1, .upper_fd = -1, .work_fd = -1, \
+		.hidden_fd = -1                                                            \
 	}
 
 #define auto_sandbox __attribute__((cleanup(sandbox_remove))) struct sandbox

@@ -25,7 +25,7 @@ struct view {
 	const struct sandbox *sandbox;
 	const char *name; /* of the database; NULL while it is only tried */
 	bool in_user_namespace;
-	int folder_fd, upper_fd, work_fd;
+	int folder_fd, upper_fd, work_fd, hidden_fd;
 	int merged_fd; /* what is seen at the folder's path in the end */
 };
 
@@ -36,6 +36,7 @@ static void close_view(struct view *view)
 	scope_close(&view->folder_fd);
 	scope_close(&view->upper_fd);
 	scope_close(&view->work_fd);
+	scope_close(&view->hidden_fd);
 	scope_close(&view->merged_fd);
 }
 
@@ -75,7 +76,9 @@ static bool reopen_all(struct view *view, struct error *err)
 		view->folder_fd < 0 ? -1 : reopen(AT_FDCWD, sandbox->path, sandbox->upper_fd);
 	view->work_fd =
 		view->upper_fd < 0 ? -1 : reopen(view->upper_fd, "../work", sandbox->work_fd);
-	return view->work_fd >= 0 ||
+	view->hidden_fd =
+		view->work_fd < 0 ? -1 : reopen(view->upper_fd, "../hidden", sandbox->hidden_fd);
+	return view->hidden_fd >= 0 ||
 	       fail_errno(err, STATUS_TROUBLE, "no private view: the folders cannot be reached");
 }
 
@@ -200,11 +203,24 @@ static bool mount_overlay(const struct view *view, const char *more)
 		fstatvfs(view->folder_fd, &about) == 0 && (about.f_flag & ST_NOEXEC);
 
 	(void)snprintf(options, sizeof options,
-		       "lowerdir=/proc/self/fd/%d,upperdir=/proc/self/fd/%d,"
+		       "lowerdir=/proc/self/fd/%d:/proc/self/fd/%d,upperdir=/proc/self/fd/%d,"
 		       "workdir=/proc/self/fd/%d,index=off%s",
-		       view->folder_fd, view->upper_fd, view->work_fd, more);
+		       view->hidden_fd, view->folder_fd, view->upper_fd, view->work_fd, more);
 	return mount("overlay", link_to(view->folder_fd, target), "overlay",
 		     MS_NOSUID | MS_NODEV | (no_programs ? MS_NOEXEC : 0), options) == 0;
+}
+
+/*
+ * Marks in a layer of their own that the live sidecars are not there (overlayfs.rst, "whiteouts": a character device 0/0), also those
+ * that come to be while the view lasts. Who may not make them (before Linux 5.8 only root) has hide_sidecars() alone.
+ */
+static void mark_sidecars(const struct view *view)
+{
+	for (size_t i = 0; view->name && i < SIDECARS; i++) {
+		auto_free char *entry = memory_format("%s%s", view->name, sidecars[i]);
+
+		(void)mknodat(view->hidden_fd, entry, S_IFCHR, 0);
+	}
 }
 
 static bool cover_with_overlay(struct view *view)
@@ -212,6 +228,7 @@ static bool cover_with_overlay(struct view *view)
 	__attribute__((cleanup(release_inner))) struct inner_mounts inner = { .count = 0 };
 
 	find_inner(view, &inner);
+	mark_sidecars(view);
 	/* In a user namespace only attributes of the user's can mark what is hidden (Linux 5.11). */
 	return ((view->in_user_namespace && mount_overlay(view, ",userxattr")) ||
 		mount_overlay(view, "")) &&
@@ -330,7 +347,7 @@ static bool enter(const struct sandbox *sandbox, struct view *view, struct error
 #define VIEW_OF(its_sandbox, its_name)                                                         \
 	{                                                                                      \
 		.sandbox = (its_sandbox), .name = (its_name), .folder_fd = -1, .upper_fd = -1, \
-		.work_fd = -1, .merged_fd = -1                                                 \
+		.work_fd = -1, .hidden_fd = -1, .merged_fd = -1                                \
 	}
 
 bool sandbox_enter(const struct sandbox *sandbox, const char *name, struct error *err)

@@ -428,6 +428,8 @@ static int see_no_sidecars(void *argument)
 	for (size_t i = 0; i < sizeof gone / sizeof *gone; i++) {
 		(void)join(scene->folder, gone[i], path);
 		WANT(!is_there(AT_FDCWD, path));
+		/* Nor is there a mark in their place, for those who come to the copy from outside. */
+		WANT(!is_there(scene->sandbox.upper_fd, gone[i]));
 	}
 	WANT(holds(scene, "bot.db-other", "kept"));
 	/* The program works on the copy, and is killed. */
