@@ -1,6 +1,7 @@
 #include "common/migration_program.h"
 
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -203,7 +204,8 @@ static bool tell_failure(const struct listener *listener, const struct guest *gu
 	auto_free char *log = text_printable(migration->log);
 	auto_text how = { 0 };
 
-	if (guest->status > 128)
+	/* 255 is no signal: ssh and docker-compose give it. */
+	if (guest->status > 128 && guest->status < 128 + NSIG)
 		text_append(&how, "ended by signal %d", guest->status - 128);
 	else
 		text_append(&how, "status %d", guest->status);

@@ -60,7 +60,7 @@ bool guest_run(struct guest *guest, struct error *err);
 
 /*
  * Our own environment for a program that runs as `uid`: without what makes the loader, a shell, Python or SQLite run or
- * read something else. If he is not ourselves only what cannot be secret (PATH, language, TZ, TERM, VIRTUAL_ENV, PYTHONPATH), with his HOME, USER and LOGNAME. Then `extra` (NAME=VALUE, ends with
+ * read something else. If he is not ourselves only what cannot be secret (PATH, language, TZ, TERM, VIRTUAL_ENV, PYTHONPATH, DOCKER_HOST), with his HOME, USER and LOGNAME. Then `extra` (NAME=VALUE, ends with
  * NULL), each in place of a variable of that name. guest_environment_release() it.
  */
 char **guest_environment(uid_t uid, const char *const *extra)

@@ -17,9 +17,10 @@ static const char *const unwanted[] = {
 	"BASH_ENV",   "ENV",	       "IFS",		"GCONV_PATH"
 };
 
-/* All that another user's program gets of ours: what we were given may be secret. */
-static const char *const harmless[] = { "PATH", "LANG",	   "LANGUAGE",	  "TZ",
-					"TERM", "COLUMNS", "VIRTUAL_ENV", "PYTHONPATH" };
+/* All that another user's program gets of ours: what we were given may be secret. DOCKER_HOST is the address of an engine. */
+static const char *const harmless[] = { "PATH",	       "LANG",	     "LANGUAGE",
+					"TZ",	       "TERM",	     "COLUMNS",
+					"VIRTUAL_ENV", "PYTHONPATH", "DOCKER_HOST" };
 
 static bool has_name(const char *variable, const char *name)
 {
