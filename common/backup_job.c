@@ -1,9 +1,15 @@
 #include "common/backup_job.h"
 
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
+#include <unistd.h>
 
+#include "common/base/memory.h"
 #include "common/base/scope.h"
+#include "common/base/text.h"
 #include "common/holders_text.h"
 #include "common/linux/lock_table.h"
 #include "common/linux/mounts.h"
@@ -14,6 +20,8 @@ void backup_job_release(struct backup_job *job)
 	destination_release(&job->place);
 	backup_names_release(&job->deleted);
 	target_release(&job->target);
+	free(job->path);
+	job->path = NULL;
 }
 
 static bool deliver(struct backup_job *job, struct error *err)
@@ -52,9 +60,50 @@ static void add_owner(const struct backup_job *job, struct error *err)
 		(void)fail(err, plain.status, "%s: process %d", plain.text, locks.items[0].pid);
 }
 
+/* Of a backup that is there; without a name in *made there is none. */
+static bool load_made(struct backup_job *job, struct backup_manifest *made, struct error *err)
+{
+	const struct destination *place = &job->place;
+	auto_free char *shown = text_printable(job->destination ? job->destination : "");
+	struct error why = { 0 };
+	bool missing = false;
+
+	if (!job->may_be_made || place->kind != DESTINATION_FILE ||
+	    faccessat(place->folder_fd, place->file, F_OK, AT_SYMLINK_NOFOLLOW) != 0)
+		return true;
+	if (!backup_manifest_load(place->folder_fd, place->file, made, &missing, &why))
+		return fail(err, STATUS_TROUBLE, "%s: is no backup: %s; nothing was changed", shown,
+			    why.text);
+	if (missing || made->verified == INTEGRITY_NONE)
+		return fail(err, STATUS_TROUBLE, "%s: is no verified backup; nothing was changed",
+			    shown);
+	job->backup.file = NULL; /* another one gets a name of its own */
+	return true;
+}
+
+/* Whether the copy that was taken now is what the backup from before holds, byte for byte. */
+static bool is_enough(struct backup_job *job, const struct backup_manifest *made, bool *enough,
+		      struct error *err)
+{
+	const struct backup_manifest *now = &job->backup.manifest;
+
+	*enough = false;
+	if (!made->file)
+		return true;
+	if (!backup_manifest_same_source(made, now)) {
+		auto_free char *shown = text_printable(job->destination);
+
+		return fail(err, STATUS_TROUBLE,
+			    "%s: is the backup of another database; nothing was changed", shown);
+	}
+	*enough = strcmp(made->database_digest, now->database_digest) == 0;
+	return true;
+}
+
 static bool make(struct backup_job *job, struct error *err)
 {
 	struct destination *place = &job->place;
+	auto_backup_manifest made = { 0 };
 
 	if (place->kind != DESTINATION_OUTPUT && !destination_lock(place, job->options.wait, err)) {
 		if (err->status == STATUS_BUSY)
@@ -62,15 +111,23 @@ static bool make(struct backup_job *job, struct error *err)
 		return false;
 	}
 	backup_folder_tidy(place);
-	if (!destination_is_free(place, &job->target, err))
+	if (!load_made(job, &made, err) ||
+	    (!made.file && !destination_is_free(place, &job->target, err)))
 		return false;
 	if (!backup_make(&job->backup, err)) {
 		if (err->status == STATUS_BUSY)
 			holders_add(job->root, job->database, CAN_READ, err);
 		return false;
 	}
-	job->delivered = deliver(job, err);
-	return job->delivered &&
+	if (!is_enough(job, &made, &job->was_made, err))
+		return false;
+	job->delivered = job->was_made || deliver(job, err);
+	if (!job->delivered)
+		return false;
+	if (place->kind != DESTINATION_OUTPUT)
+		job->path = job->was_made ? backup_path(place->folder, place->file)
+					  : memory_copy_text(job->backup.path);
+	return job->was_made ||
 	       backup_folder_prune(&job->backup, place, &job->rules, &job->deleted, err);
 }
 

@@ -19,6 +19,11 @@ struct backup_job {
 	struct backup_options options;
 	struct backup_rules rules;
 	bool dry_run;
+	/*
+	 * A destination that is a backup already will do, if it has just this state of the database. Else another one is made, in
+	 * the same folder. STATUS_TROUBLE when that file is no verified backup of this database.
+	 */
+	bool may_be_made;
 	struct progress *progress;
 	/* Takes a backup that goes to standard output: everything from where `fd` stands. */
 	bool (*hand_out)(int fd, struct error *err);
@@ -29,6 +34,8 @@ struct backup_job {
 	struct backup backup;
 	struct backup_names deleted; /* with dry_run: would be */
 	bool delivered;		     /* the backup is there, also when what came after it failed */
+	bool was_made;		     /* it was there before */
+	char *path;		     /* of the backup that is there, as the user would write it */
 };
 
 #define BACKUP_JOB_NONE                                                                  \

@@ -191,6 +191,7 @@ bool migration_back_up(struct migration *migration, bool held, struct error *err
 	job.root = migration->root;
 	job.database = migration->database;
 	job.destination = migration->options.backup;
+	job.may_be_made = true;
 	job.progress = migration->progress;
 	job.options = (struct backup_options){
 		.verify = INTEGRITY_QUICK,
@@ -202,7 +203,11 @@ bool migration_back_up(struct migration *migration, bool held, struct error *err
 	if (!target_same(&job.target, &migration->target))
 		return fail(err, STATUS_TROUBLE,
 			    "%s: leads to another file now; nothing was changed", migration->shown);
-	migration->backup = memory_copy_text(job.backup.path);
+	migration->backup = take_pointer(&job.path);
+	if (job.place.kind == DESTINATION_FILE && !job.was_made && job.backup.file == NULL &&
+	    migration->note)
+		migration->note("the database was written after that backup was made: there is "
+				"another one now");
 	migration->backup_fd = fcntl(job.place.folder_fd, F_DUPFD_CLOEXEC, 3);
 	return migration->backup_fd >= 0 ||
 	       fail_errno(err, STATUS_TROUBLE, "%s: cannot be migrated", migration->shown);
