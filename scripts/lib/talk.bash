@@ -1,0 +1,144 @@
+# shellcheck shell=bash
+# shellcheck disable=SC2154,SC2034,SC2015 # what the libraries share, see begin.bash
+# What the scripts say, and where: stdout is the answer, stderr is talk, and all of it goes to the log as well.
+#
+#	say TEXT			a line of talk; not with --quiet
+#	complain TEXT			one that is said always
+#	shown TEXT			$reply: how it can be shown, and pasted into a shell
+#	finish STATUS			end, with the answer
+#	die STATUS TEXT			end before anything was begun
+#	now_us				$reply: microseconds since 1970
+#	took SINCE_US			$reply: seconds since then, as 1.23
+#	utc FORMAT			$reply: the time
+#	json_put NAME VALUE...		see below
+#	json_text NAME FILE		$reply: a text of a JSON file, exactly, also when it is not UTF-8
+
+me=${0##*/}
+me=${me%.sh}
+quiet='' json=''
+log=/dev/null log_fd='' log_failed=''
+answer='{"schema":1}'
+
+log_line() {
+	local reply
+	[[ $log_fd ]] || return 0
+	utc "$iso_8601"
+	{ printf '%s %s\n' "$reply" "$1" >&"$log_fd"; } 2>/dev/null || log_failed=yes
+}
+
+say() {
+	log_line "$1"
+	[[ $quiet ]] || printf '%s: %s\n' "$me" "$1" >&2 || true
+}
+
+complain() {
+	log_line "$1"
+	printf '%s: %s\n' "$me" "$1" >&2 || true
+}
+
+utc() {
+	TZ=UTC0 printf -v reply "%($1)T" -1
+}
+
+iso_8601=%Y-%m-%dT%H:%M:%SZ
+
+now_us() {
+	reply=${EPOCHREALTIME//[!0-9]/}
+}
+
+took() {
+	local reply_us=${EPOCHREALTIME//[!0-9]/}
+	local hundredths=$(((reply_us - $1) / 10000))
+	((hundredths > 0)) || hundredths=0
+	printf -v reply '%d.%02d' $((hundredths / 100)) $((hundredths % 100))
+}
+
+# Plain text stays as it is; anything else as a word of the shell. What turns the direction of writing around is spelt out.
+shown() {
+	local LC_ALL
+	if [[ $1 =~ ^[[:alnum:]_./:=,@%+-]+$ ]]; then
+		reply=$1
+		return
+	fi
+	# As %q does it in a locale that can print none of them.
+	[[ $1 != *[$'\u202a'-$'\u202e'$'\u2066'-$'\u2069']* ]] || LC_ALL=C
+	printf -v reply %q "$1"
+}
+
+# shown_words WORD... does so for a command.
+shown_words() {
+	local word line=
+	for word; do
+		shown "$word"
+		line+=" $reply"
+	done
+	reply=${line# }
+}
+
+# --- JSON ----------------------------------------------------------------------------------------------------------
+
+# json_put NAME JSON adds a value to the answer; json_put_text NAME TEXT a text, and when that is not valid UTF-8 exactly, too,
+# in hex, under NAME_hex.
+json_put() {
+	answer=$(jq -c --arg name "$1" --argjson value "$2" '.[$name] = $value' <<<"$answer")
+}
+
+json_put_text() {
+	local value
+	value=$(jq -Rsc . < <(printf %s "$2"))
+	json_put "$1" "$value"
+	if ! printf %s "$2" | iconv -f UTF-8 -t UTF-8 >/dev/null 2>&1; then
+		json_put "$1_hex" "\"$(printf %s "$2" | od -An -v -tx1 | tr -d ' \n')\""
+	fi
+}
+
+# A text of an object in a file. Empty when it is not there, or null.
+json_text() {
+	local hex byte
+	hex=$(jq -r --arg name "$1_hex" '.[$name] // empty' "$2" 2>/dev/null)
+	if [[ $hex =~ ^([0-9a-f][0-9a-f])+$ ]]; then
+		reply=
+		while [[ $hex ]]; do
+			printf -v byte %b "\\x${hex:0:2}"
+			reply+=$byte hex=${hex:2}
+		done
+		return
+	fi
+	reply=$(jq -j --arg name "$1" '.[$name] // empty' "$2" 2>/dev/null && printf x)
+	reply=${reply%x}
+}
+
+# --- the end ---------------------------------------------------------------------------------------------------------
+
+# The answer, in the lines of $summary or as one line of JSON. A run whose log could not be written did what it says, but
+# nobody can read up on it: that is trouble.
+summary=()
+
+finish() {
+	local status=$1 line
+	if [[ $log_failed ]]; then
+		complain "the log could not be written: $log"
+		((status != 0)) || status=3
+	fi
+	if [[ $json ]]; then
+		printf '%s\n' "$answer" || status=3
+	elif [[ ! $quiet ]]; then
+		for line in "${summary[@]}"; do printf '%s\n' "$line" || status=3; done
+	fi 2>/dev/null
+	exit "$status"
+}
+
+fail_answer() {
+	local error
+	error=$(jq -nc --argjson status "$1" --arg message "$2" '{status: $status, message: $message}') ||
+		error="{\"status\":$1,\"message\":\"failed\"}"
+	answer=$(jq -c --argjson error "$error" '.error = $error' <<<"$answer") ||
+		answer="{\"schema\":1,\"tool\":\"$me\",\"error\":$error}"
+}
+
+die() {
+	complain "$2"
+	fail_answer "$1" "$2"
+	summary=()
+	finish "$1"
+}
