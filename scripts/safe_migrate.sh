@@ -205,6 +205,8 @@ migrate() {
 keep_answer() {
 	local reply kept
 	kept=$(jq -c '{from, to, applied, schema_changes, tables, locked_seconds, migrate_log: .log} | with_entries(select(.value != null))' "$work/out" 2>/dev/null) || return
+	# Who was killed has said nothing.
+	[[ $kept ]] || return
 	answer=$(jq -c --argjson kept "$kept" '. + $kept' <<<"$answer")
 	json_text to "$work/out"
 	to=$reply
@@ -262,7 +264,9 @@ run_steps() {
 	heal || return
 	if was_healed; then
 		summary=("$database_shown: the interrupted run is finished; the database is at ${current:-its new state}")
-		[[ ! $restart ]] || begin_record || return
+		# Its record goes on: one that begins anew would say that nothing has been done yet, and --down=-1 went back twice.
+		[[ ! $restart ]] || record_write restart "$restart" || failed 3 "the record of this run cannot be written (is the disk full?)" || return
+		recorded=$restart
 		step 7 start start_or_say
 		return
 	fi
@@ -294,7 +298,6 @@ main() {
 	parse_arguments "$@"
 	open_project "$folder" "$environment"
 	can_do_it
-	json_put tool "\"$me\""
 	utc "$iso_8601"
 	json_put_text time "$reply"
 	json_put_text environment "$environment"

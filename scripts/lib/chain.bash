@@ -37,9 +37,9 @@ step() {
 	((outcome_status == 0))
 }
 
-# Where one can stop: before the migration, and after it has been verified.
+# Where one can stop: before the migration, and after it has been verified. What was running then was told to end, and has failed.
 heed_signal() {
-	if [[ $outcome_status == 0 && $signal ]] && { [[ $data == unchanged ]] || ((step_number == steps_in_all)); }; then
+	if [[ $signal && $outcome_status != 7 ]] && { [[ $data == unchanged ]] || ((step_number == steps_in_all)); }; then
 		failed $((128 + signal)) "interrupted"
 	fi
 }
@@ -58,7 +58,10 @@ failed() {
 
 # The run begins to change something: from here on a kill must not go unnoticed.
 begin_record() {
-	new_record step 1 step_name "$step_name" unknown "" ||
+	local at=1
+	# The bot that an interrupted run has stopped is still this run's to start.
+	[[ ! $stopped ]] || at=2
+	new_record step "$at" step_name "$step_name" unknown "" ||
 		failed 3 "the record of this run cannot be written (is the disk full?)" || return
 	recorded=yes
 }
@@ -116,7 +119,7 @@ close_record() {
 	[[ $state ]] || return 0
 	if [[ $data != unknown ]]; then
 		[[ ! $record ]] || record_remove || complain "the record of this run cannot be removed: $(plain "$state/run.json")"
-	elif record_get unknown && [[ ! $reply ]]; then
+	elif [[ ! $healing ]] && record_get unknown && [[ ! $reply ]]; then
 		new_record step 5 step_name "$step_name" unknown "$outcome" || complain "the record of this run cannot be written"
 	fi
 }
@@ -155,12 +158,20 @@ explain_failure() {
 
 # After a kill or a power loss. All that a step can leave is the old database or the new one: which, is found out here; and then it is as
 # if that run had ended, or had never been. $healed is "old", "new" or empty (nothing was left). The record stays: its bot may be
-# down, until this run has a record of its own, or has ended.
-healed='' healed_operation='' healed_target=''
+# down, until this run has a record of its own, or has ended. It also stays as it is when nothing could be found out: the next run
+# asks again ($healing).
+healed='' healed_operation='' healed_target='' healing=''
 
 heal() {
 	local reply step began identity_then
 	record_read || return 0
+	record_get environment
+	if [[ $reply != "${conf_environment,,}" ]]; then
+		# Its database may be this one. It is that environment's to settle.
+		record=
+		failed 3 "a run for $reply was interrupted: run this for $reply first, which finishes or undoes it"
+		return
+	fi
 	record_get step
 	step=$reply
 	record_get began
@@ -182,14 +193,17 @@ heal() {
 	record_get restart
 	restart=${restart:-$reply}
 	((step < 2)) || stopped=yes
-	[[ $identity ]] || failed 3 "$database_shown, on which that run worked, is not there any more (--forget, if that is right)" || return
-	if [[ $identity_then != "$identity" ]]; then
+	# The record stays: the file system may only not be mounted yet.
+	[[ $identity ]] || die 3 "$database_shown, on which that run worked, is not there (safe_migrate.sh --forget, if that is right); nothing was done"
+	healing=yes
+	if record_get unknown && [[ $reply ]]; then
+		was_put_back "$reply" || return
+	elif [[ ${identity_then#*:} != "${identity#*:}" ]]; then
+		# The inode's number alone: that of a device may be another one after a boot.
 		say "another file is at $database_shown since then: what the interrupted run did was to the one before"
 		healed=old
 	elif ((step < 5)); then
 		healed=old
-	elif record_get unknown && [[ $reply ]]; then
-		was_put_back "$reply" || return
 	elif [[ $healed_operation == restore ]]; then
 		# Old or new, as dbrestore does it; and either is what somebody wanted.
 		healed=new
@@ -204,13 +218,13 @@ heal() {
 		verify_database || return
 		;;
 	esac
+	healing=
 }
 
 # A run that did not know what the database is has said so, and that holds until the backup is back.
 was_put_back() {
-	local before
 	data=unknown
-	before=$(backup_content) && [[ $before == "$(database_content)" ]] ||
+	is_in_backup ||
 		failed 7 "$1 (said by the run before this one; when you have looked, and know that the database is good, run this with --forget)" || return
 	healed=old data=unchanged
 }

@@ -159,7 +159,7 @@ run_verification() {
 put_back() {
 	data=unknown
 	[[ $backup ]] || failed 7 "$1, and there is no backup" || return
-	if run_tool dbrestore --json -- "$backup" "$database" && [[ $(database_content) == "$(backup_content)" ]]; then
+	if run_tool dbrestore --json -- "$backup" "$database" && is_in_backup; then
 		data=put-back
 		failed 6 "$1"
 	else
@@ -200,12 +200,38 @@ it; if it is, or if it is not needed, run this with --forget, else restore the b
 	[[ $current == "$from" ]] || healed=new
 }
 
-backup_content() {
-	[[ $backup ]] && jq -er '.database_sha256 | select(test("^[0-9a-f]{64}$"))' "$backup.json" 2>/dev/null
+# As a backup would have it, with the WAL in it; and which database it is, not how often it was written: SQLite counts on when what was
+# there before is put back (change counter, schema cookie, version-valid-for and version: sqlite.org/fileformat2.html, 1.3).
+content_sum() {
+	{
+		head -c 24
+		head -c 4 >/dev/null
+		head -c 12
+		head -c 4 >/dev/null
+		head -c 48
+		head -c 8 >/dev/null
+		cat
+	} | sha256sum
 }
 
-# As a backup would have it: with the WAL in it.
+backup_content() {
+	local sum file=$backup
+	[[ $backup && -f $backup.json ]] || return
+	if [[ $backup == *.zst ]]; then
+		file=$work/unpacked.db
+		rm -f -- "$file"
+		"$tools/dbrestore" -q -- "$backup" "$file" >/dev/null 2>&1 || return
+	fi
+	[[ -s $file ]] && sum=$(content_sum <"$file") && echo "${sum%% *}"
+}
+
 database_content() {
 	local sum
-	sum=$(set -o pipefail && "$tools/dbbackup" -q --verify=none -- "$database" - 2>/dev/null | sha256sum) && echo "${sum%% *}"
+	sum=$(set -o pipefail && "$tools/dbbackup" -q --verify=none -- "$database" - 2>/dev/null | content_sum) && echo "${sum%% *}"
+}
+
+# Two that cannot be read are not the same.
+is_in_backup() {
+	local before now
+	before=$(backup_content) && now=$(database_content) && [[ $before && $before == "$now" ]]
 }

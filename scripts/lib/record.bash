@@ -80,7 +80,8 @@ record_read() {
 	local file=$state/run.json
 	rm -f -- "$file.new"
 	[[ -e $file || -L $file ]] || return
-	[[ -f $file && ! -L $file ]] && record=$(jq -ce 'select(type == "object" and .schema == "1" and has("step"))' "$file" 2>/dev/null) ||
+	# To jq 1.6 an empty file is no failure.
+	[[ -f $file && ! -L $file ]] && record=$(jq -ce 'select(type == "object" and .schema == "1" and has("step"))' "$file" 2>/dev/null) && [[ $record ]] ||
 		die 3 "$(plain "$file"), which an interrupted run has left, cannot be read: look at the database with \
 dbmigrate status and dblockcheck, then run this with --forget; nothing was done"
 }

@@ -17,7 +17,7 @@ me=${0##*/}
 me=${me%.sh}
 quiet='' json=''
 log=/dev/null log_fd='' log_failed=''
-answer='{"schema":1}'
+answer="{\"schema\":1,\"tool\":\"$me\"}"
 
 log_line() {
 	local reply

@@ -51,7 +51,8 @@ same_database() {
 run_program() {
 	local talk talker before
 	log_line "runs: $(plain_words "$@")"
-	exec {talk}> >(talk_of)
+	# It ends when nobody talks any more, and not before.
+	exec {talk}> >(trap '' INT TERM HUP && talk_of)
 	talker=$!
 	"$@" >"$work/out" 2>&"$talk" </dev/null {talk}>&- &
 	child=$!
@@ -76,7 +77,6 @@ run_tool() {
 # What a program says on standard error: to ours, and to the log.
 talk_of() {
 	local line
-	trap '' INT TERM HUP
 	while IFS= read -r line || [[ $line ]]; do
 		log_line "| $line"
 		[[ $quiet ]] || printf '%s\n' "$line" >&2
