@@ -8,6 +8,7 @@
 #include "common/base/scope.h"
 #include "common/base/text.h"
 #include "common/rules.h"
+#include "common/transaction.h"
 
 /* WRITE in WAL mode; else the strongest of what a rollback-mode writer holds. */
 static const char *write_lock_of(const struct holder *holder)
@@ -44,25 +45,6 @@ static bool is_writer(const struct survey *survey, const struct holder *holder)
 	       !keeps_exclusive(survey, holder);
 }
 
-/*
- * How long the transaction has been open at least: the sampling, or the age of the journal that it wrote.
- * (The age of a -wal says nothing: the frames in it may be of an earlier transaction.)
- */
-static double least_age(const struct survey *survey, const struct holder *holder)
-{
-	double age = holder->sampled_seconds;
-
-	if (survey->mode == JOURNAL_ROLLBACK && survey->exists[FILE_JOURNAL] &&
-	    !survey->journal_empty) {
-		const struct timespec *then = &survey->changed[FILE_JOURNAL];
-		const double journal = (double)(survey->taken.tv_sec - then->tv_sec) +
-				       (double)(survey->taken.tv_nsec - then->tv_nsec) / 1e9;
-
-		age = journal > age ? journal : age;
-	}
-	return age;
-}
-
 bool rule_idle_writer(const struct survey *survey, const struct verdict *verdict,
 		      struct finding *finding)
 {
@@ -82,11 +64,11 @@ bool rule_idle_writer(const struct survey *survey, const struct verdict *verdict
 
 	auto_free char *who = finding_who(finding);
 
-	finding->why =
-		memory_format("%s opened a write transaction (%s) and all its threads have "
-			      "slept for %.1f s or longer; every other writer is refused "
-			      "until it commits or rolls back",
-			      who, write_lock_of(first), floor(least_age(survey, first) * 10) / 10);
+	finding->why = memory_format("%s opened a write transaction (%s) and all its threads have "
+				     "slept for %.1f s or longer; every other writer is refused "
+				     "until it commits or rolls back",
+				     who, write_lock_of(first),
+				     floor(transaction_write_seconds(survey, first) * 10) / 10);
 	finding->fix = finding_command(survey, "botkill");
 	return true;
 }

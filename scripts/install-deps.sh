@@ -26,7 +26,7 @@ declare -A packages=(
 		bats jq libcmocka-dev valgrind strace lsof psmisc procps tmux python3 sqlite3
 		util-linux mount e2fsprogs btrfs-progs xfsprogs bindfs acl attr xxd libcap2-bin bsdutils
 		zstd patch restic rclone openssh-client openssh-server
-		docker.io docker-compose podman systemd
+		docker.io docker-compose podman systemd prometheus
 		alembic python3-alembic python3-aiosqlite"
 )
 # The tests fetch dbmate with npm, whoever has installed that: Debian's npm and another Node.js exclude each other.

@@ -17,11 +17,20 @@
 #include "common/diagnosis.h"
 #include "common/linux/privileges.h"
 #include "common/report.h"
+#include "common/report_metrics.h"
 #include "common/survey.h"
 #include "common/verdict.h"
 #include "common/wait.h"
 
-enum { KEY_FOR = CLI_LONG_ONLY, KEY_WAIT, KEY_NO_SCAN, KEY_SAMPLE, KEY_VISIBLE_ONLY, KEY_PIDS };
+enum {
+	KEY_FOR = CLI_LONG_ONLY,
+	KEY_WAIT,
+	KEY_NO_SCAN,
+	KEY_SAMPLE,
+	KEY_VISIBLE_ONLY,
+	KEY_PIDS,
+	KEY_METRICS
+};
 
 static const struct cli cli = {
 	.tool = "dblockcheck",
@@ -42,6 +51,8 @@ static const struct cli cli = {
 			  "answer for what can be seen from here" },
 			{ KEY_PIDS, "pids", NULL,
 			  "print the PIDs that stand in the way, one a line" },
+			{ KEY_METRICS, "metrics", NULL,
+			  "print metrics for Prometheus' textfile collector" },
 			{ 0 },
 		},
 	.notes = "Exit status: 0 yes, 1 no, 2 bad command line, 3 trouble, 4 cannot tell.\n"
@@ -52,7 +63,7 @@ struct request {
 	struct cli_settings settings;
 	struct survey_options options;
 	enum question question;
-	bool wait, visible_only, pids;
+	bool wait, visible_only, pids, metrics;
 	double wait_seconds; /* negative: for ever */
 };
 
@@ -73,6 +84,8 @@ static bool take_option(struct request *request, int key, struct error *err)
 		return cli_seconds(&request->options.sample_seconds, "--sample", err);
 	case KEY_VISIBLE_ONLY:
 		return cli_flag(&request->visible_only);
+	case KEY_METRICS:
+		return cli_flag(&request->metrics);
 	default:
 		return cli_flag(&request->pids);
 	}
@@ -83,8 +96,8 @@ static bool check_request(const struct request *request, int operands, struct er
 {
 	if (operands == 0)
 		return fail(err, STATUS_USAGE, "which database? (see dblockcheck --help)");
-	if (request->pids && request->settings.json)
-		return fail(err, STATUS_USAGE, "--pids and --json exclude each other");
+	if (request->pids + request->metrics + request->settings.json > 1)
+		return fail(err, STATUS_USAGE, "--pids, --metrics and --json exclude each other");
 	if (request->visible_only && !request->options.scan)
 		return fail(err, STATUS_USAGE, "--visible-only needs to look: not with --no-scan");
 	return true;
@@ -142,7 +155,7 @@ static void show(const struct request *request, const struct survey *survey,
 {
 	auto_diagnosis diagnosis = { 0 };
 
-	if (request->settings.quiet)
+	if (request->settings.quiet || request->metrics)
 		return;
 	if (request->pids) {
 		show_pids(&verdict->blockers[request->question]);
@@ -156,8 +169,16 @@ static void show(const struct request *request, const struct survey *survey,
 	output_flush();
 }
 
+static void show_metrics(const struct metrics *metrics)
+{
+	auto_text text = { 0 };
+
+	metrics_text(metrics, &text);
+	output_write(text_string(&text));
+}
+
 static enum status check_database(const struct request *request, const struct proc_root *root,
-				  const char *path)
+				  const char *path, struct metrics *metrics)
 {
 	struct error err = { 0 };
 	auto_survey survey = { 0 };
@@ -165,8 +186,11 @@ static enum status check_database(const struct request *request, const struct pr
 	const double patience = request->wait ? request->wait_seconds : 0;
 
 	if (!wait_until_yes(&survey, &verdict, root, path, &request->options, request->question,
-			    request->visible_only, patience, &err))
+			    request->visible_only, patience, &err)) {
+		metrics_add_failure(metrics, path);
 		return output_failure(&cli, &request->settings, path, &err);
+	}
+	metrics_add(metrics, &survey, &verdict);
 	show(request, &survey, &verdict);
 	return verdict_exit_status(&verdict, request->question);
 }
@@ -180,6 +204,7 @@ int main(int argc, char **argv)
 	};
 	struct error err = { 0 };
 	auto_proc_root root = PROC_ROOT_CLOSED;
+	auto_metrics metrics = { 0 };
 	enum status status = STATUS_OK;
 
 	if (!program_start())
@@ -195,9 +220,11 @@ int main(int argc, char **argv)
 		return (int)output_finish(output_failure(&cli, &request.settings, NULL, &err));
 	for (int i = optind; i < argc; i++) {
 		if (i > optind && !request.settings.json && !request.settings.quiet &&
-		    !request.pids)
+		    !request.pids && !request.metrics)
 			output_write("\n");
-		status = status_worse(status, check_database(&request, &root, argv[i]));
+		status = status_worse(status, check_database(&request, &root, argv[i], &metrics));
 	}
+	if (request.metrics && !request.settings.quiet)
+		show_metrics(&metrics);
 	return (int)output_finish(status);
 }
