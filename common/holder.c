@@ -9,6 +9,7 @@ void holder_release(struct holder *holder)
 	process_release(&holder->process);
 	free(holder->files);
 	free(holder->path);
+	free(holder->elsewhere);
 	*holder = (struct holder){ 0 };
 }
 
@@ -42,6 +43,15 @@ bool holder_can_write(const struct holder *holder, enum database_file file)
 {
 	for (size_t i = 0; i < holder->file_count; i++)
 		if (holder->files[i].file == file && holder->files[i].writable)
+			return true;
+	return false;
+}
+
+bool holder_can_write_current(const struct holder *holder, enum database_file file)
+{
+	for (size_t i = 0; i < holder->file_count; i++)
+		if (holder->files[i].file == file && holder->files[i].writable &&
+		    !holder->files[i].replaced)
 			return true;
 	return false;
 }

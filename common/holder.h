@@ -31,9 +31,12 @@ struct holder {
 	struct process process;
 	struct lock_bytes locks;     /* on the files that are at the path now */
 	struct lock_bytes old_locks; /* on replaced ones */
+	struct lock_bytes wanted;    /* that it waits for, as far as that was seen */
 	struct held_file *files;
 	size_t file_count, file_capacity;
 	char *path; /* the main file (else another one) as this process sees it; NULL when unknown */
+	char *elsewhere; /* a -wal, -shm or -journal beside its name of the database that is not ours; or NULL */
+	bool shares; /* has an open file of the database in common with another holder, by fork */
 	struct activity before, after; /* the two samples; the same one twice when there was one */
 	double first_look;	       /* when `before` was taken, on clock_now() */
 	double sampled_seconds;	       /* between them; 0 when there was one */
@@ -54,6 +57,8 @@ bool holder_uses_replaced(const struct holder *holder);
 
 bool holder_has_open(const struct holder *holder, enum database_file file);
 bool holder_can_write(const struct holder *holder, enum database_file file);
+/* The same of the file that is at the path now. */
+bool holder_can_write_current(const struct holder *holder, enum database_file file);
 
 /* The locks to show: those on the current files, or of a user of replaced files only, its old ones. */
 const struct lock_bytes *holder_locks(const struct holder *holder);

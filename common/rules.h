@@ -26,6 +26,10 @@ rule rule_two_instances, rule_stopped_holder, rule_bystander, rule_hidden_proces
 rule rule_leftover_wal, rule_replaced_file, rule_hot_journal, rule_unsafe_filesystem,
 	rule_stale_dotfile, rule_dotfile_lock, rule_not_a_database;
 
+/* rules_relations.c: what they have to do with one another, and with the files' names and owners. */
+rule rule_deadlock, rule_leftover_child, rule_forked_connection, rule_split_sidecars,
+	rule_sidecar_permissions;
+
 /* Adds a holder to the finding's PIDs. */
 void finding_add(struct finding *finding, const struct holder *holder);
 

@@ -4,8 +4,10 @@
 #include <string.h>
 
 #include "common/base/memory.h"
+#include "common/base/names.h"
 #include "common/base/scope.h"
 #include "common/base/text.h"
+#include "common/known_programs.h"
 #include "common/rules.h"
 
 static const char *base_name(const char *path)
@@ -146,28 +148,83 @@ bool rule_stopped_holder(const struct survey *survey, const struct verdict *verd
 	return true;
 }
 
+/* Somebody's editor, indexer or database browser, between two transactions. */
+static bool is_known_onlooker(const struct survey *survey, const struct holder *holder)
+{
+	return known_program(&holder->process) &&
+	       holder_role(holder, survey->mode) <= ROLE_CONNECTED;
+}
+
+/* What they are called, or what such processes may be. free() it. */
+static char *names_of_onlookers(const struct survey *survey, const struct finding *finding)
+{
+	auto_names names = { 0 };
+	struct text text = { 0 };
+
+	for (size_t i = 0; i < finding->pids.count; i++) {
+		const struct known_program *known =
+			known_program(&survey_find(survey, finding->pids.items[i])->process);
+
+		if (known && !names_has(&names, known->name))
+			names_add(&names, known->name);
+	}
+	if (names.count == 0)
+		text_append(&text, "an editor, an indexer, a copy being made");
+	names_append_printable(&text, &names, ", ");
+	return text_take(&text);
+}
+
+/* Closing always helps; what is there to read every file of a folder can be told to leave one alone. */
+static const char *advice_for(const struct survey *survey, const struct finding *finding)
+{
+	bool known[] = { [KNOWN_EDITOR] = false, [KNOWN_BROWSER] = false, [KNOWN_INDEXER] = false };
+
+	for (size_t i = 0; i < finding->pids.count; i++) {
+		const struct known_program *one =
+			known_program(&survey_find(survey, finding->pids.items[i])->process);
+
+		if (one)
+			known[one->kind] = true;
+	}
+	if (known[KNOWN_BROWSER])
+		return "before a migration save or undo what was changed there, and close the database "
+		       "in it";
+	if (known[KNOWN_EDITOR])
+		return "before a migration close it there, or exclude the database from indexing while "
+		       "the migration runs";
+	if (known[KNOWN_INDEXER])
+		return "before a migration wait until it has gone on, or exclude the folder from "
+		       "indexing";
+	return "before a migration close it, or tell it to leave this file alone";
+}
+
 bool rule_bystander(const struct survey *survey, const struct verdict *verdict,
 		    struct finding *finding)
 {
+	bool only_reads = true;
+
 	(void)verdict;
 	for (size_t i = 0; i < survey->holders.count; i++) {
 		const struct holder *holder = &survey->holders.items[i];
+		const bool reads = holder_is_bystander(holder);
 
-		if (holder_uses_current(holder) && holder_is_bystander(holder))
-			finding_add(finding, holder);
+		if (!holder_uses_current(holder) || !(reads || is_known_onlooker(survey, holder)))
+			continue;
+		only_reads = only_reads && reads;
+		finding_add(finding, holder);
 	}
 	if (finding->pids.count == 0)
 		return false;
 
 	auto_free char *who = finding_who(finding);
+	auto_free char *names = names_of_onlookers(survey, finding);
 
-	finding->why = memory_format(
-		"opened for reading only and without a lock by %s (an editor, an indexer, a "
-		"copy being made): no reader and no writer is stopped by that",
-		who);
-	finding->fix =
-		memory_copy_text("before a migration close it, or tell it to leave this file "
-				 "alone");
+	finding->why = memory_format("opened %s by %s (%s): no reader and no writer is stopped by "
+				     "that",
+				     only_reads ? "for reading only and without a lock"
+						: "without a transaction",
+				     who, names);
+	finding->fix = memory_copy_text(advice_for(survey, finding));
 	return true;
 }
 

@@ -90,14 +90,24 @@ static void note_files(struct survey *survey, const struct file_view *files)
 					     files->size[FILE_MAIN], reserved);
 }
 
+static struct file_access access_of(const struct stat *stat)
+{
+	return (struct file_access){ stat->st_uid, stat->st_mode & 07777 };
+}
+
 static void note_target(struct survey *survey, const struct target *target)
 {
 	const struct timespec now = clock_wall();
+	struct stat folder = { 0 };
 
 	survey->given = memory_copy_text(target->given);
 	survey->database = memory_copy_text(target->absolute);
 	survey->device = target->files[FILE_MAIN].stat.st_dev;
 	survey->inode = target->files[FILE_MAIN].stat.st_ino;
+	for (enum database_file file = 0; file < FILE_COUNT; file++)
+		survey->access[file] = access_of(&target->files[file].stat);
+	if (fstat(target->folder_fd, &folder) == 0)
+		survey->folder_access = access_of(&folder);
 	survey->filesystem = memory_copy_text(target->filesystem);
 	survey->filesystem_options = memory_copy_text(target->filesystem_options);
 	survey->trust = target->trust;
@@ -228,6 +238,8 @@ static bool settle_holders(struct survey *survey, const struct proc_root *root,
 	if (sampled > 0)
 		clock_sleep_until(second_look);
 	(void)holders_look_again(survey, root, 0, target, &view);
+	holders_find_shared(survey);
+	holders_find_elsewhere(survey, root, target);
 	survey->consistent = view.consistent;
 	survey->shm_hidden = view.shm_hidden;
 	for (size_t i = 0; i < survey->holders.count; i++)

@@ -33,6 +33,12 @@ enum certificate {
 	CERTIFICATE_IN_USE,    /* somebody has it open for writing, visible or not */
 };
 
+/* Whose a file is, and what its permissions are; of a file that is not there, zeros. */
+struct file_access {
+	uid_t uid;
+	mode_t mode;
+};
+
 struct survey {
 	char *given;	       /* the database as the user wrote it */
 	char *database;	       /* its absolute path */
@@ -43,6 +49,7 @@ struct survey {
 	bool exists[FILE_COUNT];
 	uint64_t size[FILE_COUNT];	     /* bytes */
 	struct timespec changed[FILE_COUNT]; /* last modification */
+	struct file_access access[FILE_COUNT], folder_access;
 	uint64_t device, inode;
 	char *filesystem; /* "ext4" */
 	char *filesystem_options;

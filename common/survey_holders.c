@@ -157,6 +157,15 @@ static void add_lock(struct holder *holder, const struct target *target,
 		add_lock_on(&holder->locks, file, line);
 }
 
+static void add_wanted(struct holder *holder, const struct target *target,
+		       const struct lock_line *line)
+{
+	enum database_file file = FILE_MAIN;
+
+	if (line->class == LOCK_POSIX && lock_view_file(target, line, &file))
+		lock_bytes_add(&holder->wanted, file, line->first, line->last, line->write);
+}
+
 /* Takes over one open file: what it is, and the locks that are only told there. */
 static void add_file(struct holder *holder, const struct target *target, struct open_file *open,
 		     bool table_readable)
@@ -215,6 +224,8 @@ static bool look_again(struct holder *holder, const struct proc_root *root,
 
 		if (is_owned(line) && line->pid == holder->process.pid && !ambiguous && !dead_flock)
 			add_lock(holder, target, line);
+		if (line->waiting && line->pid == holder->process.pid)
+			add_wanted(holder, target, line);
 	}
 	return holder_uses_current(holder) || holder_uses_replaced(holder);
 }

@@ -47,4 +47,11 @@ size_t holders_look_again(struct survey *survey, const struct proc_root *root, s
  */
 bool holders_explain_probes(struct survey *survey, const struct proc_root *root, struct error *err);
 
+/* Marks those that have an open file in common: a connection that went through fork(2). */
+void holders_find_shared(struct survey *survey);
+
+/* Marks those that use the database by another name, and have sidecars of that name open. */
+void holders_find_elsewhere(struct survey *survey, const struct proc_root *root,
+			    const struct target *target);
+
 #endif

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "common/base/memory.h"
 #include "common/base/parse.h"
@@ -22,17 +23,21 @@ enum field {
 	FIELD_START,
 	FIELD_TTY,
 	FIELD_FLAGS,
+	FIELD_GROUP,
+	FIELD_SESSION,
 	FIELD_COUNT
 };
 
 static const enum pids_item items[FIELD_COUNT] = {
-	[FIELD_PID] = PIDS_ID_PID,    [FIELD_PPID] = PIDS_ID_PPID,     [FIELD_UID] = PIDS_ID_EUID,
-	[FIELD_USER] = PIDS_ID_EUSER, [FIELD_START] = PIDS_TICS_BEGAN, [FIELD_TTY] = PIDS_TTY_NAME,
-	[FIELD_FLAGS] = PIDS_FLAGS,
+	[FIELD_PID] = PIDS_ID_PID,	   [FIELD_PPID] = PIDS_ID_PPID,
+	[FIELD_UID] = PIDS_ID_EUID,	   [FIELD_USER] = PIDS_ID_EUSER,
+	[FIELD_START] = PIDS_TICS_BEGAN,   [FIELD_TTY] = PIDS_TTY_NAME,
+	[FIELD_FLAGS] = PIDS_FLAGS,	   [FIELD_GROUP] = PIDS_ID_PGRP,
+	[FIELD_SESSION] = PIDS_ID_SESSION,
 };
 
-/* include/linux/sched.h, PF_KTHREAD: proc(5) shows it among the flags. */
-static const unsigned long kernel_thread_flag = 0x00200000;
+/* include/linux/sched.h, PF_KTHREAD and PF_FORKNOEXEC: proc(5) shows them among the flags. */
+static const unsigned long kernel_thread_flag = 0x00200000, forked_flag = 0x00000040;
 
 /* PIDS_VAL() has four arguments in procps 4.0.2 and three from 4.0.5 on; this works with both. */
 #define VALUE(stack, field, type) ((stack)->head[field].result.type)
@@ -150,6 +155,32 @@ static void read_ancestors(const struct proc_root *root, struct process *process
 	}
 }
 
+/*
+ * Who was only forked runs the same program as its parent; a parent that runs another one has taken it over from the
+ * first, which is gone. (One that was forked before its parent's execve(2) looks the same, and shells do not do that.)
+ */
+static bool has_lost_parent(const struct proc_root *root, const struct process *process)
+{
+	auto_free char *exe = read_link(root, process->ppid, "exe");
+
+	if (!process->forked || !process->exe || process->ppid <= 0)
+		return false;
+	if (!exe)
+		return process->ppid == 1 && root->initial_pid_namespace;
+	return strcmp(exe, process->exe) != 0;
+}
+
+/* setsid(2) makes it, and the process or its parent, which then ends, leads it (daemon(7)). */
+static bool has_own_session(const struct proc_root *root, const struct process *process,
+			    pid_t group, pid_t session)
+{
+	char path[NAME_SIZE];
+
+	(void)snprintf(path, sizeof path, "%d", session);
+	return session == process->pid ||
+	       (session == group && faccessat(root->fd, path, F_OK, 0) != 0);
+}
+
 static void take_facts(const struct proc_root *root, const struct pids_stack *facts,
 		       struct process *process)
 {
@@ -159,12 +190,16 @@ static void take_facts(const struct proc_root *root, const struct pids_stack *fa
 	process->ppid = VALUE(facts, FIELD_PPID, s_int);
 	process->kernel_thread = VALUE(facts, FIELD_FLAGS, ul_int) & kernel_thread_flag;
 	process->uid = VALUE(facts, FIELD_UID, u_int);
+	process->forked = VALUE(facts, FIELD_FLAGS, ul_int) & forked_flag;
 	process->user = memory_copy_text(VALUE(facts, FIELD_USER, str));
 	process->start_ticks = VALUE(facts, FIELD_START, ull_int);
 	if (tty && strcmp(tty, "?") != 0)
 		process->tty = memory_copy_text(tty);
 	process->exe = read_link(root, process->pid, "exe");
 	process->cwd = read_link(root, process->pid, "cwd");
+	process->orphaned = has_lost_parent(root, process);
+	process->daemon = has_own_session(root, process, VALUE(facts, FIELD_GROUP, s_int),
+					  VALUE(facts, FIELD_SESSION, s_int));
 	read_name(root, process);
 	read_command(root, process);
 	read_status(root, process);

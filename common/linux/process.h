@@ -30,6 +30,9 @@ struct process {
 	uint64_t start_ticks; /* clock ticks since boot; with the PID, its identity */
 	pid_t ppid;
 	bool kernel_thread;
+	bool forked; /* runs the program of the process that forked it: no execve(2) since */
+	bool orphaned; /* forked, and its parent is not the process that forked it: that one has ended */
+	bool daemon;	/* has a session of its own, as who wants to outlive its parent makes one */
 	uid_t uid;	/* effective, as this user namespace sees it */
 	char *user;	/* its name */
 	char *name;	/* comm: exact bytes, at most 15 */

@@ -6,7 +6,7 @@
  * For the tests: what real programs do not do, or cannot hold still. Each FILE is opened and the
  * LOCKs that follow it are placed on it. A LOCK is CLASS:TYPE[:RANGE]:
  *
- *	CLASS	posix, ofd, flock
+ *	CLASS	posix, ofd, flock; wait: a POSIX lock that is waited for in the kernel, after "ready"
  *	TYPE	r, w
  *	RANGE	SQLite's name for it (RESERVED, READ2, ...) or START+LENGTH (a length of 0: to the end)
  *
@@ -76,6 +76,13 @@ static struct range parse_range(const char *text)
 	return range;
 }
 
+/* What is waited for once all is in place; fd is -1 when nothing is. */
+static struct {
+	int fd;
+	bool write;
+	const char *range;
+} awaited = { .fd = -1 };
+
 static void place_record_lock(int fd, int command, bool write, const char *range_text)
 {
 	struct range range = parse_range(range_text);
@@ -100,6 +107,9 @@ static bool place_lock(int fd, const char *text)
 
 	if (!strcmp(class, "posix"))
 		place_record_lock(fd, F_SETLK, type == 'w', range);
+	else if (!strcmp(class, "wait"))
+		awaited.fd = fd, awaited.write = type == 'w',
+		awaited.range = strrchr(text, ':') + 1;
 	else if (!strcmp(class, "ofd"))
 		place_record_lock(fd, F_OFD_SETLK, type == 'w', range);
 	else if (strcmp(class, "flock"))
@@ -163,6 +173,9 @@ static void open_and_lock(char **arguments)
 static void wait_for_end_of_input(void)
 {
 	char byte;
+
+	if (awaited.fd >= 0)
+		place_record_lock(awaited.fd, F_SETLKW, awaited.write, awaited.range);
 
 	while (read(handshake_fd, &byte, 1) > 0)
 		continue;

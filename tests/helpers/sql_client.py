@@ -14,6 +14,7 @@ It says "ready PID" when it starts and answers every command with one line, "ok 
     raw PATH          open a file for reading without SQLite
     touch-lock PATH   open and close the database beside SQLite; POSIX drops all locks on it
     fork              a child that inherits everything and waits; RESULT: its PID
+    daemon            the same with a session of its own, left by the process in between as daemons do
 """
 
 import json
@@ -70,6 +71,18 @@ class Client:
             end_of_input.poll()
             os._exit(0)
         return str(child)
+
+
+    def daemon(self):
+        """Answers with the PID of what goes on."""
+        reader, writer = os.pipe()
+        between = os.fork()
+        if between == 0:
+            os.setsid()
+            os.write(writer, self.fork().encode())
+            os._exit(0)
+        os.waitpid(between, 0)
+        return os.read(reader, 32).decode()
 
 
 def main():

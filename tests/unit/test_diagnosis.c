@@ -4,6 +4,7 @@
 
 #include "common/base/scope.h"
 #include "common/diagnosis.h"
+#include "common/known_programs.h"
 #include "common/rules.h"
 
 /* A made-up machine, and the finding that must be there, or must not. */
@@ -577,6 +578,320 @@ static void a_bystander_only_reads(void **state)
 	    { "bystander", false, JOURNAL_ROLLBACK, make_old_bystander, NULL });
 }
 
+/* --- relations ---------------------------------------------------------------------------------------------------- */
+
+static struct holder *made_up_wanted(struct survey *survey, struct holder *holder,
+				     enum lock_slot slot)
+{
+	const struct lock_range range = lock_slot_range(slot);
+
+	(void)survey;
+	lock_bytes_add(&holder->wanted, range.file, range.start, range.start + range.length - 1,
+		       true);
+	return holder;
+}
+
+static void make_deadlock(struct survey *survey)
+{
+	make_blocked_commit(survey);
+	made_up_wanted(survey, &survey->holders.items[0], SLOT_RESERVED);
+}
+
+static void make_deadlock_unsteady(struct survey *survey)
+{
+	make_deadlock(survey);
+	survey->consistent = false;
+}
+
+static void make_waiter(struct survey *survey)
+{
+	(void)made_up_writer(survey, 10, SLOT_RESERVED);
+	made_up_wanted(survey, made_up_user(survey, 11), SLOT_RESERVED);
+}
+
+static void make_deadlock_in_wal(struct survey *survey)
+{
+	struct holder *writer = made_up_connection(survey, 10);
+	struct holder *checkpointer = made_up_connection(survey, 11);
+
+	made_up_lock(survey, writer, SLOT_WRITE, true);
+	made_up_lock(survey, checkpointer, SLOT_CKPT, true);
+	made_up_wanted(survey, writer, SLOT_CKPT);
+	made_up_wanted(survey, checkpointer, SLOT_WRITE);
+}
+
+static void a_deadlock_is_two_that_are_seen_waiting_for_each_other(void **state)
+{
+	(void)state;
+	RUN({ "deadlock", true, JOURNAL_ROLLBACK, make_deadlock, "10 20" },
+	    { "deadlock", true, JOURNAL_WAL, make_deadlock_in_wal, "10 11" },
+	    { "deadlock", false, JOURNAL_ROLLBACK, make_blocked_commit, NULL },
+	    { "deadlock", false, JOURNAL_ROLLBACK, make_pending_alone, NULL },
+	    { "deadlock", false, JOURNAL_ROLLBACK, make_waiter, NULL },
+	    { "deadlock", false, JOURNAL_ROLLBACK, make_deadlock_unsteady, NULL },
+	    { "deadlock", false, JOURNAL_ROLLBACK, make_reserved_beside_reader, NULL });
+}
+
+static void make_orphan(struct survey *survey)
+{
+	struct process *process = &made_up_user(survey, 10)->process;
+
+	process->forked = process->orphaned = true;
+}
+
+static void make_daemon(struct survey *survey)
+{
+	make_orphan(survey);
+	survey->holders.items[0].process.daemon = true;
+}
+
+static void make_daemon_connected(struct survey *survey)
+{
+	struct process *process = &made_up_connection(survey, 10)->process;
+
+	process->forked = process->orphaned = process->daemon = true;
+}
+
+/* A daemon that carried its connection along when it left its parent. */
+static void make_daemon_inherited(struct survey *survey)
+{
+	make_daemon(survey);
+	(void)made_up_file(&survey->holders.items[0], FILE_SHM, 5, true);
+}
+
+static void make_orphan_bystander(struct survey *survey)
+{
+	make_bystander(survey);
+	survey->holders.items[0].process.forked = survey->holders.items[0].process.orphaned = true;
+}
+
+static void make_worker(struct survey *survey)
+{
+	made_up_user(survey, 10)->process.forked = true;
+}
+
+static void a_leftover_child_is_no_daemon(void **state)
+{
+	(void)state;
+	RUN({ "leftover-child", true, JOURNAL_ROLLBACK, make_orphan, "10" },
+	    { "leftover-child", true, JOURNAL_WAL, make_daemon_inherited, "10" },
+	    { "leftover-child", false, JOURNAL_ROLLBACK, make_daemon, NULL },
+	    { "leftover-child", false, JOURNAL_WAL, make_daemon_connected, NULL },
+	    { "leftover-child", false, JOURNAL_ROLLBACK, make_orphan_bystander, NULL },
+	    { "leftover-child", false, JOURNAL_ROLLBACK, make_worker, NULL },
+	    { "leftover-child", false, JOURNAL_ROLLBACK, make_idle, NULL });
+}
+
+static void make_shared(struct survey *survey)
+{
+	made_up_user(survey, 10)->shares = true;
+	(void)made_up_user(survey, 11);
+	made_up_user(survey, 12)->shares = true;
+}
+
+static void a_forked_connection_names_all_who_share_it(void **state)
+{
+	(void)state;
+	RUN({ "forked-connection", true, JOURNAL_ROLLBACK, make_shared, "10 12" },
+	    { "forked-connection", false, JOURNAL_ROLLBACK, make_worker, NULL });
+}
+
+static void make_elsewhere(struct survey *survey)
+{
+	(void)made_up_user(survey, 10);
+	made_up_user(survey, 11)->elsewhere = memory_copy_text("/app/\x1b[2J-wal");
+}
+
+static void sidecars_of_another_name_are_critical(void **state)
+{
+	(void)state;
+	RUN({ "split-sidecars", true, JOURNAL_WAL, make_elsewhere, "11" },
+	    { "split-sidecars", false, JOURNAL_WAL, make_two_bots, NULL });
+}
+
+static void make_owned(struct survey *survey, uid_t uid, mode_t mode)
+{
+	survey->access[FILE_MAIN] = (struct file_access){ 1000, 0644 };
+	survey->folder_access = (struct file_access){ 1000, 0755 };
+	survey->exists[FILE_WAL] = true;
+	survey->access[FILE_WAL] = (struct file_access){ uid, mode };
+	survey->access[FILE_SHM] = (struct file_access){ 1000, 0644 };
+}
+
+static void make_own_sidecar(struct survey *survey)
+{
+	make_owned(survey, 1000, 0644);
+}
+
+static void make_roots_sidecar(struct survey *survey)
+{
+	make_owned(survey, 0, 0644);
+}
+
+static void make_roots_group_sidecar(struct survey *survey)
+{
+	make_owned(survey, 0, 0664);
+}
+
+static void make_readonly_sidecar(struct survey *survey)
+{
+	make_owned(survey, 1000, 0444);
+}
+
+static void make_roots_sidecar_gone(struct survey *survey)
+{
+	make_roots_sidecar(survey);
+	survey->exists[FILE_WAL] = false;
+}
+
+static void make_roots_sidecar_used(struct survey *survey)
+{
+	make_roots_sidecar(survey);
+	(void)made_up_user(survey, 10);
+}
+
+static void make_roots_database(struct survey *survey)
+{
+	make_roots_sidecar(survey);
+	survey->access[FILE_MAIN] = (struct file_access){ 0, 0644 };
+	(void)made_up_process(survey, 10, "/usr/bin/cp", "cp");
+}
+
+static void make_roots_folder(struct survey *survey)
+{
+	make_own_sidecar(survey);
+	survey->folder_access = (struct file_access){ 0, 0755 };
+}
+
+static void make_readonly_database(struct survey *survey)
+{
+	make_roots_sidecar(survey);
+	survey->access[FILE_MAIN].mode = 0444;
+}
+
+static void sidecars_are_to_be_writable_for_who_may_write_the_database(void **state)
+{
+	(void)state;
+	RUN({ "sidecar-permissions", true, JOURNAL_WAL, make_roots_sidecar, "" },
+	    { "sidecar-permissions", true, JOURNAL_WAL, make_roots_sidecar_used, "10" },
+	    { "sidecar-permissions", true, JOURNAL_WAL, make_readonly_sidecar, "" },
+	    { "sidecar-permissions", true, JOURNAL_WAL, make_roots_folder, "" },
+	    { "sidecar-permissions", false, JOURNAL_WAL, make_own_sidecar, NULL },
+	    { "sidecar-permissions", false, JOURNAL_WAL, make_roots_group_sidecar, NULL },
+	    { "sidecar-permissions", false, JOURNAL_WAL, make_roots_sidecar_gone, NULL },
+	    { "sidecar-permissions", false, JOURNAL_WAL, make_roots_database, NULL },
+	    { "sidecar-permissions", false, JOURNAL_WAL, make_readonly_database, NULL });
+}
+
+/* What a finding on that scene advises; free() it. */
+static char *advice(void (*make)(struct survey *survey), const char *id)
+{
+	auto_survey survey = { 0 };
+	auto_verdict verdict = { 0 };
+	auto_diagnosis diagnosis = { 0 };
+
+	made_up_start(&survey, JOURNAL_WAL);
+	make(&survey);
+	verdict_decide(&survey, false, &verdict);
+	diagnosis_make(&survey, &verdict, &diagnosis);
+	return memory_copy_text(fix_of(&diagnosis, id));
+}
+
+static void the_owner_or_the_mode_of_a_sidecar_is_put_right(void **state)
+{
+	auto_free char *owner = advice(make_roots_sidecar, "sidecar-permissions");
+	auto_free char *mode = advice(make_readonly_sidecar, "sidecar-permissions");
+
+	(void)state;
+	assert_string_equal(owner, "chown --reference=/srv/data/bot.db /srv/data/bot.db-wal");
+	assert_string_equal(mode, "chmod --reference=/srv/data/bot.db /srv/data/bot.db-wal");
+}
+
+/* --- known programs ----------------------------------------------------------------------------------------------- */
+
+static void assert_known(const char *exe, const char *command, const char *name)
+{
+	auto_survey survey = { 0 };
+
+	made_up_start(&survey, JOURNAL_ROLLBACK);
+
+	const struct known_program *known =
+		known_program(&made_up_process(&survey, 10, exe, command)->process);
+
+	if (!name && known)
+		fail_msg("%s is taken for %s", exe, known->name);
+	if (name && (!known || strcmp(known->name, name) != 0))
+		fail_msg("%s is not %s", exe, name);
+}
+
+static void editors_and_browsers_are_known(void **state)
+{
+	(void)state;
+	assert_known("/usr/share/cursor/cursor", "cursor", "Cursor");
+	assert_known("/tmp/.mount_CursorX1/cursor", "cursor --type=utility", "Cursor");
+	assert_known("/home/me/.cursor-server/bin/abc/node", "node x.js", "Cursor");
+	assert_known("/usr/share/code/code", "/usr/share/code/code --type=utility", "VS Code");
+	assert_known("/usr/bin/python3.11",
+		     "python3 -u /home/me/.vscode/extensions/ms-python/server.py", "VS Code");
+	assert_known("/root/.vscode-server/bin/1/node", "node server.js", "VS Code");
+	assert_known("/opt/pycharm-2026.2/bin/pycharm", "pycharm", "a JetBrains IDE");
+	assert_known("/opt/pycharm/bin/pycharm64", "pycharm", "a JetBrains IDE");
+	assert_known("/usr/lib/jvm/bin/java", "java -Xmx2g -Didea.paths.selector=PyCharm main",
+		     "a JetBrains IDE");
+	assert_known("/usr/bin/sqlitebrowser", "sqlitebrowser bot.db", "DB Browser for SQLite");
+	assert_known("/usr/share/dbeaver-ce/jre/bin/java", "java -jar x", "DBeaver");
+	assert_known("/usr/lib/jvm/bin/java", "java -jar /usr/share/dbeaver/plugins/launcher.jar",
+		     "DBeaver");
+	assert_known("/usr/libexec/tracker-miner-fs-3", "x", "the desktop's indexer");
+	assert_known("/usr/bin/updatedb.plocate", "updatedb", "updatedb");
+}
+
+static void what_lies_in_a_folder_of_such_a_name_is_not_taken_for_one(void **state)
+{
+	(void)state;
+	assert_known("/home/me/code/bot", "bot", NULL);
+	assert_known("/home/me/cursor/venv/bin/python3", "python3 /home/me/idea/bot.py", NULL);
+	assert_known("/usr/bin/codec", "codec", NULL);
+	assert_known("/usr/bin/idea-bot", "idea-bot", NULL);
+	assert_known("/usr/bin/python3", "python3 bot.py /home/me/.vscode/extensions/x", NULL);
+	assert_known("/usr/bin/cp", "cp a b", NULL);
+}
+
+static void make_cursor(struct survey *survey)
+{
+	(void)made_up_file(made_up_process(survey, 10, "/usr/share/cursor/cursor", "cursor"),
+			   FILE_MAIN, 3, false);
+}
+
+static void make_browser(struct survey *survey)
+{
+	(void)made_up_connection(survey, 9);
+	(void)made_up_connection(survey, 10);
+	free(survey->holders.items[1].process.exe);
+	survey->holders.items[1].process.exe = memory_copy_text("/usr/bin/sqlitebrowser");
+}
+
+static void make_writing_browser(struct survey *survey)
+{
+	make_browser(survey);
+	made_up_lock(survey, &survey->holders.items[1], SLOT_WRITE, true);
+}
+
+static void a_known_onlooker_is_named_with_the_advice_that_fits(void **state)
+{
+	auto_free char *editor = advice(make_cursor, "bystander");
+	auto_free char *browser = advice(make_browser, "bystander");
+	auto_free char *other = advice(make_bystander, "bystander");
+
+	(void)state;
+	RUN({ "bystander", true, JOURNAL_WAL, make_cursor, "10" },
+	    { "bystander", true, JOURNAL_WAL, make_browser, "10" },
+	    { "bystander", false, JOURNAL_WAL, make_writing_browser, NULL });
+	assert_non_null(strstr(editor, "exclude the database from indexing"));
+	assert_non_null(strstr(browser, "save or undo"));
+	assert_null(strstr(other, "indexing"));
+}
+
 static void make_hidden_processes(struct survey *survey)
 {
 	survey->hidden_processes = 3;
@@ -891,6 +1206,15 @@ int main(void)
 		cmocka_unit_test(the_word_of_an_interpreters_option_is_no_script),
 		cmocka_unit_test(a_stopped_holder_is_said_whatever_it_holds),
 		cmocka_unit_test(a_bystander_only_reads),
+		cmocka_unit_test(a_deadlock_is_two_that_are_seen_waiting_for_each_other),
+		cmocka_unit_test(a_leftover_child_is_no_daemon),
+		cmocka_unit_test(a_forked_connection_names_all_who_share_it),
+		cmocka_unit_test(sidecars_of_another_name_are_critical),
+		cmocka_unit_test(sidecars_are_to_be_writable_for_who_may_write_the_database),
+		cmocka_unit_test(the_owner_or_the_mode_of_a_sidecar_is_put_right),
+		cmocka_unit_test(editors_and_browsers_are_known),
+		cmocka_unit_test(what_lies_in_a_folder_of_such_a_name_is_not_taken_for_one),
+		cmocka_unit_test(a_known_onlooker_is_named_with_the_advice_that_fits),
 		cmocka_unit_test(hidden_processes_matter_unless_the_kernel_certifies),
 		cmocka_unit_test(a_replaced_file_is_critical_for_who_has_it),
 		cmocka_unit_test(a_wal_beside_a_rollback_database_is_said),

@@ -1,0 +1,81 @@
+/*
+ * What the holders have to do with one another and with files beside the database's: open files that two share, and
+ * sidecars of another name of the same database. See survey_holders.h.
+ */
+
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "common/base/memory.h"
+#include "common/base/scope.h"
+#include "common/linux/descriptor.h"
+#include "common/survey_holders.h"
+
+/* Whether two processes have one and the same open file of the database between them. */
+static bool share_a_file(const struct holder *a, const struct holder *b)
+{
+	for (size_t i = 0; i < a->file_count; i++) {
+		const struct held_file *file = &a->files[i];
+
+		/* A fork keeps the numbers. */
+		for (size_t j = 0; file->fd >= 0 && file->writable && j < b->file_count; j++)
+			if (b->files[j].fd == file->fd && b->files[j].file == file->file &&
+			    descriptor_is_shared(a->process.pid, file->fd, b->process.pid,
+						 file->fd))
+				return true;
+	}
+	return false;
+}
+
+void holders_find_shared(struct survey *survey)
+{
+	for (size_t i = 0; i < survey->holders.count; i++)
+		for (size_t j = 0; j < i; j++) {
+			struct holder *one = &survey->holders.items[i];
+			struct holder *other = &survey->holders.items[j];
+
+			if (!one->process.forked && !other->process.forked)
+				continue;
+			if (!share_a_file(one, other))
+				continue;
+			one->shares = other->shares = true;
+			break; /* the others of its family share with that one as well */
+		}
+}
+
+/*
+ * Whether a file that a process has open beside its name of the database is another one than that beside ours. Ours is
+ * looked up again: it may have been made this moment.
+ */
+static bool is_elsewhere(const struct target *target, enum database_file which,
+			 const struct descriptor_file *theirs)
+{
+	auto_free char *name = memory_format("%s%s", target->name, database_file_suffix(which));
+	struct statx ours = { 0 };
+
+	return statx(target->folder_fd, name, AT_SYMLINK_NOFOLLOW, STATX_INO, &ours) != 0 ||
+	       ours.stx_ino != theirs->inode || ours.stx_dev_major != theirs->major ||
+	       ours.stx_dev_minor != theirs->minor;
+}
+
+void holders_find_elsewhere(struct survey *survey, const struct proc_root *root,
+			    const struct target *target)
+{
+	for (size_t i = 0; i < survey->holders.count; i++) {
+		struct holder *holder = &survey->holders.items[i];
+
+		if (!holder->path || !holder_can_write_current(holder, FILE_MAIN))
+			continue;
+		for (enum database_file which = FILE_MAIN + 1;
+		     which < FILE_COUNT && !holder->elsewhere; which++) {
+			auto_free char *path =
+				memory_format("%s%s", holder->path, database_file_suffix(which));
+			struct descriptor_file theirs = { 0 };
+
+			if (descriptor_of_path(root, holder->process.pid, path, &theirs) &&
+			    is_elsewhere(target, which, &theirs))
+				holder->elsewhere = take_pointer(&path);
+		}
+	}
+}

@@ -1,0 +1,239 @@
+#!/usr/bin/env bats
+#
+# dblockcheck and what the processes have to do with one another: who waits for whom, who was forked by whom; and the
+# names and owners of the files.
+
+bats_require_minimum_version 1.5.0
+
+setup() {
+	load ../helpers/clients.bash
+	load ../helpers/machine.bash
+	load ../helpers/dblockcheck.bash
+	machine_setup
+	dblockcheck_setup
+}
+
+teardown() {
+	clients_teardown
+	machine_teardown
+}
+
+# --- deadlock -------------------------------------------------------------------------------------
+
+waits() {
+	grep -q -- "-> POSIX .* $1 " /proc/locks
+}
+
+@test "two that wait for each other's locks are a deadlock" {
+	make_database
+	start_hold writer "$database" posix:r:SHARED posix:w:RESERVED posix:w:PENDING
+	# A connection that has SHARED already, and waits for RESERVED in the kernel.
+	start reader "$helpers/hold_lock" "$database" ofd:r:SHARED wait:w:RESERVED
+	until_true waits "$(pid reader)"
+
+	survey "$database"
+	finding_is deadlock writer reader
+}
+
+@test "a reader in the way of a commit is no deadlock, nor is one that waits for the writer alone" {
+	make_database
+	start_sql reader "$database"
+	start_sql writer "$database"
+	ask reader cursor 'SELECT * FROM orders'
+	ask writer sql 'BEGIN IMMEDIATE'
+	ask writer sql "INSERT INTO orders(problem) VALUES ('a')"
+	refused writer sql COMMIT
+	survey "$database"
+	finding_is reader-blocks-commit reader
+	no_finding deadlock
+
+	ask reader finish
+	ask writer sql COMMIT
+	start_hold other "$database" posix:w:RESERVED
+	start waiter "$helpers/hold_lock" "$database" wait:w:RESERVED
+	until_true waits "$(pid waiter)"
+	survey "$database"
+	no_finding deadlock
+}
+
+# --- forks ----------------------------------------------------------------------------------------
+
+@test "a connection that was carried through a fork is found on both sides" {
+	make_database wal
+	start_sql bot "$database"
+	start_sql other "$database"
+	ask bot sql 'SELECT count(*) FROM orders'
+	ask other sql 'SELECT count(*) FROM orders'
+	survey "$database"
+	no_finding forked-connection leftover-child
+
+	ask bot fork
+	client_pid[child]=$reply
+	survey "$database"
+	finding_is forked-connection bot child
+	no_finding leftover-child
+}
+
+@test "two copies of a bot that opened it each for itself share no connection" {
+	start_bot first --database="$database"
+	start_bot second --database="$database"
+	survey "$database"
+	no_finding forked-connection leftover-child
+}
+
+@test "a child that lives on when the bot has ended is left over" {
+	make_database
+	start_sql bot "$database"
+	ask bot sql 'SELECT count(*) FROM orders'
+	ask bot fork
+	local child=$reply
+	kill -KILL "$(pid bot)"
+	until_true has_ended "$(pid bot)"
+
+	survey "$database"
+	finding_is leftover-child "$child"
+	no_finding forked-connection
+}
+
+@test "a child that another process than the first one adopted is left over as well" {
+	require_root
+	make_database
+	# shellcheck disable=SC2016 # for the shell, which is PID 1 there
+	launch bot unshare --pid --fork --kill-child --mount-proc \
+		/bin/sh -c 'exec 3<&0; "$0" <&3 & wait; exec sleep infinity' "$sql_client"
+	hear bot ready
+	ask bot open "$database"
+	ask bot sql 'SELECT count(*) FROM orders'
+	ask bot fork
+	survey "$database"
+	no_finding leftover-child
+	local parent child
+	child=$(jq '[.holders[].pid] as $all | .holders[] | select(.ppid | IN($all[])) | .pid' <<<"$answer")
+	parent=$(jq ".holders[] | select(.pid == $child) | .ppid" <<<"$answer")
+
+	kill -KILL "$parent"
+	until_true has_ended "$parent"
+	survey "$database"
+	finding_is leftover-child "$child"
+}
+
+@test "a daemon is not left over, unless it took its parent's connection along" {
+	make_database
+	start_sql bot "$database"
+	ask bot sql 'SELECT count(*) FROM orders'
+	ask bot daemon
+	local daemon=$reply
+	crash bot
+	survey "$database"
+	answer_has --argjson daemon "$daemon" '[.holders[].pid] == [$daemon]'
+	no_finding leftover-child
+	kill "$daemon"
+
+	sqlite3 -batch "$database" 'PRAGMA journal_mode=wal' >/dev/null
+	start_sql bot "$database"
+	ask bot sql 'SELECT count(*) FROM orders'
+	ask bot daemon
+	daemon=$reply
+	crash bot
+	survey "$database"
+	finding_is leftover-child "$daemon"
+	kill "$daemon"
+}
+
+# --- names and owners -----------------------------------------------------------------------------
+
+@test "who uses the database by another name, with sidecars of that name, is found" {
+	make_database wal
+	ln "$database" "$folder/other name.db"
+	start_sql bot "$database"
+	ask bot sql 'SELECT count(*) FROM orders'
+	survey "$database"
+	no_finding split-sidecars
+
+	start_sql stranger "$folder/other name.db"
+	ask stranger sql 'SELECT count(*) FROM orders'
+	survey "$database"
+	finding_is split-sidecars stranger
+	answer_has '.findings[] | select(.id == "split-sidecars") | .why | contains("other name.db-")'
+}
+
+@test "another name by way of a symbolic link is the same name to SQLite" {
+	make_database wal
+	mkdir "$folder/links"
+	ln -s "$database" "$folder/links/link.db"
+	start_sql bot "$database"
+	start_sql other "$folder/links/link.db"
+	ask bot sql 'SELECT count(*) FROM orders'
+	ask other sql 'SELECT count(*) FROM orders'
+	survey "$database"
+	no_finding split-sidecars
+	survey "$folder/links/link.db"
+	no_finding split-sidecars
+}
+
+@test "a sidecar of root is in the way of a bot that may write its database" {
+	require_root
+	open_to_everybody
+	make_database wal
+	start_sql bot "$database"
+	ask bot sql "INSERT INTO orders(problem) VALUES ('a')"
+	crash bot
+	chown 65534 "$folder" "$database"*
+	survey "$database"
+	no_finding sidecar-permissions
+
+	chown root "$database-wal"
+	survey "$database"
+	answer_has 'found("sidecar-permissions")'
+	run "${nobody[@]}" sqlite3 -batch "$database" 'CREATE TABLE t(x)'
+	[[ $status != 0 && $output == *readonly* ]]
+
+	# What is advised helps.
+	eval "$(jq -r '.findings[] | select(.id == "sidecar-permissions") | .fix' <<<"$answer")"
+	"${nobody[@]}" sqlite3 -batch "$database" 'CREATE TABLE t(x)'
+	survey "$database"
+	no_finding sidecar-permissions
+}
+
+@test "a folder that its bot may not write to is in the way too" {
+	require_root
+	open_to_everybody
+	make_database
+	chown 65534 "$database"
+	survey "$database"
+	answer_has 'found("sidecar-permissions")'
+	run "${nobody[@]}" sqlite3 -batch "$database" 'CREATE TABLE t(x)'
+	[ "$status" != 0 ]
+	chown 65534 "$folder"
+	survey "$database"
+	no_finding sidecar-permissions
+}
+
+# --- known programs -------------------------------------------------------------------------------
+
+@test "an editor and a database browser are named, with the advice that fits" {
+	make_database
+	mkdir "$BATS_TEST_TMPDIR/bin"
+	local name
+	for name in cursor sqlitebrowser; do
+		cp "$helpers/hold_lock" "$BATS_TEST_TMPDIR/bin/$name"
+	done
+	start editor "$BATS_TEST_TMPDIR/bin/cursor" --read-only "$database"
+	survey "$database"
+	finding_is bystander editor
+	answer_has '.findings[] | select(.id == "bystander") |
+		(.why | contains("(Cursor)")) and (.fix | contains("exclude the database from indexing"))'
+
+	start browser "$BATS_TEST_TMPDIR/bin/sqlitebrowser" "$database"
+	survey "$database"
+	finding_is bystander editor browser
+	answer_has '.findings[] | select(.id == "bystander") |
+		(.why | contains("(Cursor, DB Browser for SQLite)")) and (.fix | contains("save or undo"))'
+
+	stop editor
+	stop browser
+	start browser "$BATS_TEST_TMPDIR/bin/sqlitebrowser" "$database" posix:r:SHARED posix:w:RESERVED
+	survey "$database"
+	no_finding bystander
+	finding_is idle-writer browser
+}
