@@ -190,8 +190,7 @@ static const char *advice_for(const struct survey *survey, const struct finding 
 		return "before a migration save or undo what was changed there, and close the database "
 		       "in it";
 	if (known[KNOWN_EDITOR])
-		return "before a migration close it there, or exclude the database from indexing while "
-		       "the migration runs";
+		return "before a migration close it there, or exclude the database from indexing";
 	if (known[KNOWN_INDEXER])
 		return "before a migration wait until it has gone on, or exclude the folder from "
 		       "indexing";

@@ -58,8 +58,8 @@ bool rule_deadlock(const struct survey *survey, const struct verdict *verdict,
 	finding->why = memory_format("%s wait for each other's locks: none of them can go on "
 				     "unless one gives up",
 				     who);
-	finding->fix = memory_copy_text("roll back the transaction that only has read so far, and "
-					"begin those that will write with BEGIN IMMEDIATE");
+	finding->fix = memory_copy_text("roll back the one that has only read; begin to write with "
+					"BEGIN IMMEDIATE");
 	return true;
 }
 
@@ -112,7 +112,7 @@ bool rule_forked_connection(const struct survey *survey, const struct verdict *v
 		"connection used on both sides can destroy the database",
 		who);
 	finding->fix = memory_copy_text("open the connection after the fork, in the process that "
-					"uses it (a pool: dispose of it in the child)");
+					"uses it");
 	return true;
 }
 
