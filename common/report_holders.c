@@ -98,6 +98,27 @@ char *report_activity(const struct survey *survey, const struct holder *holder)
 	return text_take(&text);
 }
 
+/* ", compose shop/bot, restart always, PID 7 in it, paused": what is known of it. */
+static void append_container(struct text *text, const struct process *process)
+{
+	const struct supervisor *supervisor = &process->supervisor;
+
+	if (*supervisor->service) {
+		text_append(text, ", compose ");
+		text_append_printable(text, supervisor->project);
+		text_append(text, "/");
+		text_append_printable(text, supervisor->service);
+	}
+	if (*supervisor->restart) {
+		text_append(text, ", restart ");
+		text_append_printable(text, supervisor->restart);
+	}
+	if (process->container_pid)
+		text_append(text, ", PID %d in it", process->container_pid);
+	if (supervisor->paused)
+		text_append(text, ", paused");
+}
+
 /* "(systemd bot.service)", "(docker 0123456789ab)", "(pts/2)"; nothing for anything else. */
 static void append_origin(struct text *text, const struct process *process)
 {
@@ -110,6 +131,8 @@ static void append_origin(struct text *text, const struct process *process)
 			text_append_printable(text, supervisor->name);
 		else
 			text_append(text, "%.12s", supervisor->id);
+		if (supervisor->kind != SUPERVISOR_SYSTEMD)
+			append_container(text, process);
 		text_append(text, ")");
 	} else if (process->tty) {
 		text_append(text, "  (");

@@ -127,6 +127,9 @@ static void put_supervisor(json *object, const struct supervisor *supervisor)
 	json_put_text(value, "name", *supervisor->name ? supervisor->name : NULL);
 	json_put_text(value, "id", *supervisor->id ? supervisor->id : NULL);
 	json_put_text(value, "restart", *supervisor->restart ? supervisor->restart : NULL);
+	json_put_text(value, "project", *supervisor->project ? supervisor->project : NULL);
+	json_put_text(value, "service", *supervisor->service ? supervisor->service : NULL);
+	json_put_bool(value, "paused", supervisor->paused);
 }
 
 /* Who it is; of a process known only by its lock, nulls. */
@@ -240,6 +243,18 @@ static void put_findings(json *document, const struct diagnosis *diagnosis)
 	}
 }
 
+/* Where it was asked for, the database in the words of a container; only then, since it is no key of every answer. */
+static void put_container(json *document, const struct survey *survey)
+{
+	if (!survey->container)
+		return;
+
+	json *container = json_put_object(document, "container");
+
+	json_put_text(container, "name", survey->container);
+	json_put_text(container, "path", survey->inside);
+}
+
 json *report_json(const char *tool, const struct survey *survey, const struct verdict *verdict,
 		  const struct diagnosis *diagnosis)
 {
@@ -253,6 +268,7 @@ json *report_json(const char *tool, const struct survey *survey, const struct ve
 	json_put_text(document, "host", host);
 	json_put_text(document, "time", stamp);
 	json_put_text(document, "database", survey->database);
+	put_container(document, survey);
 	json_put_text(document, "status", database_status_name(verdict->status));
 	json_put_bool(document, "certified", survey->certificate == CERTIFICATE_FREE);
 	json_put_bool(document, "certified_no_writer",

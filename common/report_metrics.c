@@ -54,7 +54,7 @@ static bool is_exact(const char *path)
  * The path as a label's value: UTF-8 in which a backslash, a quote and a newline are escaped. One with other bytes that
  * cannot be shown is told as people are told it, and marked, so that it is never the label of another path.
  */
-static char *label_of(const char *path)
+static char *label_of(const struct metrics *metrics, const char *path)
 {
 	auto_free char *value = is_exact(path) ? memory_copy_text(path) : text_printable(path);
 	struct text label = { 0 };
@@ -67,6 +67,8 @@ static char *label_of(const char *path)
 		else
 			text_append(&label, "%s%c", *at == '\\' || *at == '"' ? "\\" : "", *at);
 	}
+	if (metrics->container) /* a name that needs no escape */
+		text_append(&label, "\",container=\"%s", metrics->container);
 	return text_take(&label);
 }
 
@@ -140,9 +142,10 @@ static bool is_new(struct metrics *metrics, const char *database)
 void metrics_add(struct metrics *metrics, const struct survey *survey,
 		 const struct verdict *verdict)
 {
-	auto_free char *label = label_of(survey->database);
+	const char *database = survey->inside ? survey->inside : survey->database;
+	auto_free char *label = label_of(metrics, database);
 
-	if (!is_new(metrics, survey->database))
+	if (!is_new(metrics, database))
 		return;
 	add_sample(metrics, METRIC_UP, label, NULL, NULL, 1);
 	add_answers(metrics, label, verdict);
@@ -158,7 +161,7 @@ void metrics_add(struct metrics *metrics, const struct survey *survey,
 void metrics_add_failure(struct metrics *metrics, const char *database)
 {
 	auto_free char *absolute = target_absolute(database);
-	auto_free char *label = label_of(absolute);
+	auto_free char *label = label_of(metrics, absolute);
 
 	if (is_new(metrics, absolute))
 		add_sample(metrics, METRIC_UP, label, NULL, NULL, 0);

@@ -29,6 +29,8 @@ enum metric {
 struct metrics {
 	struct text samples[METRIC_COUNT];
 	struct names databases; /* that are in */
+	const char *
+		container; /* whose paths they are, as a second label; NULL: this machine's. Not owned */
 };
 
 #define auto_metrics __attribute__((cleanup(metrics_release))) struct metrics

@@ -43,7 +43,13 @@ static void append_headline(struct text *text, const struct survey *survey,
 	const char *words = headline(survey, verdict);
 	const size_t first = strcspn(words, ",");
 
-	text_append_printable(text, survey->given);
+	if (survey->container) {
+		text_append_printable(text, survey->inside);
+		text_append(text, " in container ");
+		text_append_printable(text, survey->container);
+	} else {
+		text_append_printable(text, survey->given);
+	}
 	text_append(text, ": %s%.*s%s%s\n", paint(style, verdict->status), (int)first, words,
 		    style->color ? "\x1b[0m" : "", words + first);
 }

@@ -124,27 +124,53 @@ bool rule_two_instances(const struct survey *survey, const struct verdict *verdi
 	return true;
 }
 
+/* A paused container's processes do not look stopped; its engine knows. */
+static const struct supervisor *pause_of(const struct holder *holder)
+{
+	const struct supervisor *supervisor = &holder->process.supervisor;
+
+	return supervisor->paused ? supervisor : NULL;
+}
+
+/* "docker unpause NAME", or "kill -CONT PID..." when none is in a paused container. free() it. */
+static char *resumption(const struct survey *survey, const struct finding *finding)
+{
+	struct text text = { 0 };
+
+	for (size_t i = 0; i < finding->pids.count; i++) {
+		const struct supervisor *paused =
+			pause_of(survey_find(survey, finding->pids.items[i]));
+
+		if (!paused)
+			continue;
+		text_append(&text, "%s unpause ", supervisor_kind_name(paused->kind));
+		text_append_shell_word(&text, *paused->name ? paused->name : paused->id);
+		return text_take(&text);
+	}
+	text_append(&text, "to let it go on: kill -CONT");
+	for (size_t i = 0; i < finding->pids.count; i++)
+		text_append(&text, " %d", finding->pids.items[i]);
+	return text_take(&text);
+}
+
 bool rule_stopped_holder(const struct survey *survey, const struct verdict *verdict,
 			 struct finding *finding)
 {
-	auto_text pids = { 0 };
-
 	(void)verdict;
 	for (size_t i = 0; i < survey->holders.count; i++)
-		if (holder_is_stopped(&survey->holders.items[i]))
+		if (holder_is_stopped(&survey->holders.items[i]) ||
+		    pause_of(&survey->holders.items[i]))
 			finding_add(finding, &survey->holders.items[i]);
 	if (finding->pids.count == 0)
 		return false;
 
 	auto_free char *who = finding_who(finding);
 
-	finding->why =
-		memory_format("%s %s stopped (Ctrl+Z, SIGSTOP or a debugger), doing nothing and "
-			      "keeping every lock",
-			      who, finding->pids.count > 1 ? "are" : "is");
-	for (size_t i = 0; i < finding->pids.count; i++)
-		text_append(&pids, " %d", finding->pids.items[i]);
-	finding->fix = memory_format("to let it go on: kill -CONT%s", text_string(&pids));
+	finding->why = memory_format(
+		"%s %s stopped (Ctrl+Z, SIGSTOP, a debugger, a paused container), doing "
+		"nothing and keeping every lock",
+		who, finding->pids.count > 1 ? "are" : "is");
+	finding->fix = resumption(survey, finding);
 	return true;
 }
 

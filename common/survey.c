@@ -28,6 +28,8 @@ void survey_release(struct survey *survey)
 	free(survey->holders.items);
 	free(survey->given);
 	free(survey->database);
+	free(survey->container);
+	free(survey->inside);
 	free(survey->filesystem);
 	free(survey->filesystem_options);
 	*survey = (struct survey){ 0 };

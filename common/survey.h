@@ -40,8 +40,10 @@ struct file_access {
 };
 
 struct survey {
-	char *given;	       /* the database as the user wrote it */
-	char *database;	       /* its absolute path */
+	char *given;	/* the database as the user wrote it */
+	char *database; /* its absolute path */
+	char *container,
+		*inside;       /* the container whose path was asked for, and that path; or NULL */
 	struct timespec taken; /* wall clock, at the end of the survey */
 
 	struct database_header header;

@@ -20,6 +20,13 @@ static void ask_engine(struct supervisor *supervisor)
 		return;
 	(void)snprintf(supervisor->name, sizeof supervisor->name, "%s", container.name);
 	(void)snprintf(supervisor->restart, sizeof supervisor->restart, "%s", container.restart);
+	if (container.project)
+		(void)snprintf(supervisor->project, sizeof supervisor->project, "%s",
+			       container.project);
+	if (container.service)
+		(void)snprintf(supervisor->service, sizeof supervisor->service, "%s",
+			       container.service);
+	supervisor->paused = container.paused;
 	container_release(&container);
 }
 

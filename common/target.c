@@ -202,7 +202,8 @@ static void find_dotfile(struct target *target)
 static bool refuse_upper_folder(const struct target *target, const struct mounts *mounts,
 				const char *shown, struct error *err)
 {
-	const char *merged = mounts_overlay_over(mounts, target->resolved);
+	const char *rest = NULL;
+	const char *merged = mounts_overlay_over(mounts, target->resolved, &rest);
 
 	if (!merged)
 		return true;
@@ -213,13 +214,15 @@ static bool refuse_upper_folder(const struct target *target, const struct mounts
 			"path inside the container",
 			shown);
 
-	auto_free char *use = text_printable(merged);
+	auto_free char *use = memory_format("%s%s", merged, rest);
+	auto_free char *use_shown = text_printable(use);
+	auto_free char *inside = text_printable(rest);
 
 	return fail(
 		err, STATUS_TROUBLE,
-		"%s: lies in the upper folder of an overlay, where its locks cannot be seen; use the "
-		"path below %s",
-		shown, use);
+		"%s: lies in the upper folder of an overlay, where its locks cannot be seen; use %s "
+		"(in its container it is %s)",
+		shown, use_shown, inside);
 }
 
 static bool open_once(struct target *target, const struct proc_root *root, const char *path,
@@ -231,8 +234,10 @@ static bool open_once(struct target *target, const struct proc_root *root, const
 	*target = (struct target)TARGET_NONE;
 	target->given = memory_copy_text(path);
 	target->absolute = target_absolute(path);
-	if (!mounts_read(root, &mounts, err) ||
-	    !find_main_file(target, root, &mounts, shown, err) ||
+	if (!mounts_read(root, &mounts, err))
+		return false;
+	mounts_read_along(root, path, &mounts);
+	if (!find_main_file(target, root, &mounts, shown, err) ||
 	    !refuse_upper_folder(target, &mounts, shown, err) || !find_folder(target, shown, err))
 		return false;
 	for (enum database_file file = FILE_MAIN + 1; file < FILE_COUNT; file++)

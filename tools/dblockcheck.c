@@ -15,10 +15,12 @@
 #include "common/base/scope.h"
 #include "common/base/text.h"
 #include "common/diagnosis.h"
+#include "common/linux/container_path.h"
 #include "common/linux/privileges.h"
 #include "common/report.h"
 #include "common/report_metrics.h"
 #include "common/survey.h"
+#include "common/survey_container.h"
 #include "common/verdict.h"
 #include "common/wait.h"
 
@@ -29,7 +31,8 @@ enum {
 	KEY_SAMPLE,
 	KEY_VISIBLE_ONLY,
 	KEY_PIDS,
-	KEY_METRICS
+	KEY_METRICS,
+	KEY_CONTAINER
 };
 
 static const struct cli cli = {
@@ -47,6 +50,8 @@ static const struct cli cli = {
 			  "ask the kernel only; do not walk over /proc" },
 			{ KEY_SAMPLE, "sample", "SECONDS",
 			  "between two looks at what they do (0.2)" },
+			{ KEY_CONTAINER, "container", "NAME",
+			  "DATABASE is a path in this container" },
 			{ KEY_VISIBLE_ONLY, "visible-only", NULL,
 			  "answer for what can be seen from here" },
 			{ KEY_PIDS, "pids", NULL,
@@ -64,7 +69,8 @@ struct request {
 	struct survey_options options;
 	enum question question;
 	bool wait, visible_only, pids, metrics;
-	double wait_seconds; /* negative: for ever */
+	const char *container; /* whose paths are meant; NULL: this machine's */
+	double wait_seconds;   /* negative: for ever */
 };
 
 static bool take_option(struct request *request, int key, struct error *err)
@@ -82,6 +88,9 @@ static bool take_option(struct request *request, int key, struct error *err)
 		return true;
 	case KEY_SAMPLE:
 		return cli_seconds(&request->options.sample_seconds, "--sample", err);
+	case KEY_CONTAINER:
+		request->container = optarg;
+		return container_name_is_good(optarg) || cli_bad_value(err, "--container", optarg);
 	case KEY_VISIBLE_ONLY:
 		return cli_flag(&request->visible_only);
 	case KEY_METRICS:
@@ -185,8 +194,8 @@ static enum status check_database(const struct request *request, const struct pr
 	auto_verdict verdict = { 0 };
 	const double patience = request->wait ? request->wait_seconds : 0;
 
-	if (!wait_until_yes(&survey, &verdict, root, path, &request->options, request->question,
-			    request->visible_only, patience, &err)) {
+	if (!wait_in_container(&survey, &verdict, root, request->container, path, &request->options,
+			       request->question, request->visible_only, patience, &err)) {
 		metrics_add_failure(metrics, path);
 		return output_failure(&cli, &request->settings, path, &err);
 	}
@@ -215,6 +224,7 @@ int main(int argc, char **argv)
 
 	if (parsed == CLI_SHOWN)
 		return (int)output_finish(STATUS_OK);
+	metrics.container = request.container;
 	if (parsed == CLI_BAD || !privileges_keep_looking(&err) ||
 	    !proc_root_open(&root, NULL, &err))
 		return (int)output_finish(output_failure(&cli, &request.settings, NULL, &err));

@@ -20,6 +20,11 @@ const char *engine_program(enum supervisor_kind kind)
 
 void container_release(struct container *container)
 {
+	for (size_t i = 0; i < container->mount_count; i++) {
+		free(container->mounts[i].source);
+		free(container->mounts[i].destination);
+	}
+	free(container->mounts);
 	free(container->name);
 	free(container->restart);
 	free(container->stop_signal);
@@ -35,6 +40,23 @@ static char *label(const struct json_t *labels, const char *end)
 	auto_free char *key = memory_format("com.docker.compose.%s", end);
 
 	return memory_copy_text(json_get_text(labels, key));
+}
+
+static void read_mounts(const struct json_t *mounts, struct container *container)
+{
+	const size_t count = json_count(mounts);
+
+	container->mounts = memory_allocate(count + 1, sizeof *container->mounts);
+	for (size_t i = 0; i < count; i++) {
+		const char *source = json_get_text(json_at(mounts, i), "Source");
+		const char *destination = json_get_text(json_at(mounts, i), "Destination");
+
+		if (source && destination)
+			container->mounts[container->mount_count++] = (struct container_mount){
+				memory_copy_text(source),
+				memory_copy_text(destination),
+			};
+	}
 }
 
 static bool read_container(const struct json_t *document, struct container *container)
@@ -67,6 +89,7 @@ static bool read_container(const struct json_t *document, struct container *cont
 		.folder = label(labels, "project.working_dir"),
 		.files = label(labels, "project.config_files"),
 	};
+	read_mounts(json_get(one, "Mounts"), container);
 	return true;
 }
 

@@ -6,11 +6,18 @@
 #define LINUX_ENGINE_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <sys/types.h>
 
 #include "common/base/error.h"
 #include "common/base/names.h"
 #include "common/linux/supervisor.h"
+
+/* A folder or file of the machine that a container sees. */
+struct container_mount {
+	char *source;	   /* absolute, here */
+	char *destination; /* absolute, in there */
+};
 
 struct container {
 	char *name;    /* "telegram_bot" */
@@ -21,6 +28,8 @@ struct container {
 	bool removed;	   /* it is removed when it ends (--rm) */
 	char *stop_signal; /* that its engine sends; "" is the engine's own, SIGTERM */
 	int exit_code;	   /* of its last end */
+	struct container_mount *mounts;
+	size_t mount_count;
 	char *project, *service, *folder, *files; /* docker-compose's labels; NULL without them */
 };
 

@@ -97,12 +97,8 @@ bool mount_line_read(const char *line, struct mount *mount)
 	return true;
 }
 
-bool mounts_read(const struct proc_root *root, struct mounts *mounts, struct error *err)
+static void read_lines(const char *text, struct mounts *mounts)
 {
-	auto_free char *text = proc_read(root->fd, "self/mountinfo", MOST_BYTES, NULL);
-
-	if (!text)
-		return fail_errno(err, STATUS_TROUBLE, "/proc/self/mountinfo: cannot read");
 	for (const char *line = text; *line;) {
 		const size_t length = strcspn(line, "\n");
 		struct mount mount = { 0 };
@@ -113,7 +109,31 @@ bool mounts_read(const struct proc_root *root, struct mounts *mounts, struct err
 			mount_release(&mount);
 		line += length + (line[length] == '\n');
 	}
+}
+
+bool mounts_read(const struct proc_root *root, struct mounts *mounts, struct error *err)
+{
+	auto_free char *text = proc_read(root->fd, "self/mountinfo", MOST_BYTES, NULL);
+
+	if (!text)
+		return fail_errno(err, STATUS_TROUBLE, "/proc/self/mountinfo: cannot read");
+	read_lines(text, mounts);
 	return true;
+}
+
+void mounts_read_along(const struct proc_root *root, const char *path, struct mounts *mounts)
+{
+	uint64_t pid = 0;
+
+	if (!parse_word_at(&path, "/proc/") || !parse_number_at(&path, 10, INT32_MAX, &pid) ||
+	    !parse_word_at(&path, "/root/"))
+		return;
+
+	auto_free char *name = memory_format("%d/mountinfo", (int)pid);
+	auto_free char *text = proc_read(root->fd, name, MOST_BYTES, NULL);
+
+	if (text)
+		read_lines(text, mounts);
 }
 
 const struct mount *mounts_find(const struct mounts *mounts, uint64_t id)
@@ -242,16 +262,19 @@ static char *option_value(const char *options, const char *key)
 	return NULL;
 }
 
-const char *mounts_overlay_over(const struct mounts *mounts, const char *path)
+const char *mounts_overlay_over(const struct mounts *mounts, const char *path, const char **rest)
 {
+	*rest = "";
 	for (size_t i = 0; i < mounts->count; i++) {
 		const struct mount *mount = &mounts->items[i];
 		auto_free char *upper = strcmp(mount->type, "overlay") == 0
 						? option_value(mount->options, "upperdir=")
 						: NULL;
 
-		if (upper && lies_below(path, upper, strlen(upper)))
+		if (upper && lies_below(path, upper, strlen(upper))) {
+			*rest = path + strlen(upper);
 			return mount->point;
+		}
 	}
 	return looks_like_a_layer(path) ? "" : NULL;
 }

@@ -28,6 +28,12 @@ struct mounts {
 #define auto_mounts __attribute__((cleanup(mounts_release))) struct mounts
 
 bool mounts_read(const struct proc_root *root, struct mounts *mounts, struct error *err);
+
+/*
+ * Adds what another process sees, for a path through its root, /proc/PID/root/...: such files lie on mounts that are not
+ * ours. Nothing is added for other paths, or when it may not be looked at.
+ */
+void mounts_read_along(const struct proc_root *root, const char *path, struct mounts *mounts);
 void mounts_release(struct mounts *mounts);
 
 /* Reads one line of mountinfo; false when it is not of the kernel's form. Fill *mount from zero. */
@@ -58,8 +64,8 @@ const char *filesystem_type_of(long magic) __attribute__((returns_nonnull));
 /*
  * If `path` (absolute, resolved) lies in the upper folder of an overlay, where container engines keep what
  * containers write: the folder of the path under which the container uses the file (the merged mount), or
- * "" when that is not known. NULL when it does not. Locks do not reach from one to the other.
+ * "" when that is not known. NULL when it does not. *rest, a part of `path`, is where it is below that folder. Locks do not reach from one to the other.
  */
-const char *mounts_overlay_over(const struct mounts *mounts, const char *path);
+const char *mounts_overlay_over(const struct mounts *mounts, const char *path, const char **rest);
 
 #endif

@@ -30,6 +30,9 @@ struct supervisor {
 	char name[256]; /* systemd: the unit; else "" (only the engine knows the name) */
 	char restart
 		[32]; /* when it starts it again: "always", "no"; "" unless the supervisor was asked */
+	char project[128],
+		service[128]; /* docker-compose's names; "" without, or unless the engine was asked */
+	bool paused;	      /* a container that its engine has paused */
 	char id[128]; /* containers: 64 hex digits; a user's unit: the manager "user@1000.service"; else "" */
 };
 

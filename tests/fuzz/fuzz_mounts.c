@@ -9,7 +9,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	if (mount_line_read(text, &mount)) {
 		const struct mounts mounts = { .items = &mount, .count = 1 };
-		const char *over = mounts_overlay_over(&mounts, text);
+		const char *rest = NULL;
+		const char *over = mounts_overlay_over(&mounts, text, &rest);
 
 		CHECK(mount.point && mount.type && mount.options);
 		CHECK(strlen(mount.point) <= strlen(text));

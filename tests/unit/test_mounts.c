@@ -168,7 +168,8 @@ static void add_overlay(struct mounts *mounts, const char *point, const char *op
 
 static void assert_over(const struct mounts *mounts, const char *path, const char *expected)
 {
-	const char *over = mounts_overlay_over(mounts, path);
+	const char *rest = NULL;
+	const char *over = mounts_overlay_over(mounts, path, &rest);
 
 	if (expected && !over)
 		fail_msg("%s: not found to be in an upper folder", path);
