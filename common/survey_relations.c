@@ -44,12 +44,9 @@ void holders_find_shared(struct survey *survey)
 		}
 }
 
-/*
- * Whether a file that a process has open beside its name of the database is another one than that beside ours. Ours is
- * looked up again: it may have been made this moment.
- */
-static bool is_elsewhere(const struct target *target, enum database_file which,
-			 const struct descriptor_file *theirs)
+/* Whether the file beside our name of the database is another one than theirs. Looked up now: it comes and goes. */
+static bool is_another(const struct target *target, enum database_file which,
+		       const struct descriptor_file *theirs)
 {
 	auto_free char *name = memory_format("%s%s", target->name, database_file_suffix(which));
 	struct statx ours = { 0 };
@@ -57,6 +54,20 @@ static bool is_elsewhere(const struct target *target, enum database_file which,
 	return statx(target->folder_fd, name, AT_SYMLINK_NOFOLLOW, STATX_INO, &ours) != 0 ||
 	       ours.stx_ino != theirs->inode || ours.stx_dev_major != theirs->major ||
 	       ours.stx_dev_minor != theirs->minor;
+}
+
+/*
+ * Whether a process has a file at `path`, beside its name of the database, that is not the one beside ours. A journal may
+ * go between the two looks, so theirs is looked at once more: what was there before and after was there in between.
+ */
+static bool is_elsewhere(const struct proc_root *root, pid_t pid, const char *path,
+			 const struct target *target, enum database_file which)
+{
+	struct descriptor_file theirs = { 0 }, again = { 0 };
+
+	return descriptor_of_path(root, pid, path, &theirs) && is_another(target, which, &theirs) &&
+	       descriptor_of_path(root, pid, path, &again) && again.inode == theirs.inode &&
+	       again.major == theirs.major && again.minor == theirs.minor;
 }
 
 void holders_find_elsewhere(struct survey *survey, const struct proc_root *root,
@@ -71,10 +82,8 @@ void holders_find_elsewhere(struct survey *survey, const struct proc_root *root,
 		     which < FILE_COUNT && !holder->elsewhere; which++) {
 			auto_free char *path =
 				memory_format("%s%s", holder->path, database_file_suffix(which));
-			struct descriptor_file theirs = { 0 };
 
-			if (descriptor_of_path(root, holder->process.pid, path, &theirs) &&
-			    is_elsewhere(target, which, &theirs))
+			if (is_elsewhere(root, holder->process.pid, path, target, which))
 				holder->elsewhere = take_pointer(&path);
 		}
 	}
