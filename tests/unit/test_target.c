@@ -304,7 +304,8 @@ static void a_path_in_an_upper_folder_is_refused_with_the_better_one(void **stat
 	assert_false(target_open(&target, &root, folder_path(*state, "upper/bot.db", path), &err));
 	assert_int_equal(err.status, STATUS_TROUBLE);
 	assert_non_null(strstr(err.text, "upper folder of an overlay"));
-	assert_non_null(strstr(err.text, "use /merged here/bot.db (in its container it is /bot.db)"));
+	assert_non_null(
+		strstr(err.text, "use /merged here/bot.db (in its container it is /bot.db)"));
 }
 
 static void a_path_in_a_container_layer_is_refused(void **state)
