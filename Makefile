@@ -25,8 +25,10 @@ link    = $(CC) $(HARDENING_LINK) -Wl,--as-needed -pthread $(LDFLAGS) -o $@ $(fi
 library := $(BUILD)/libcommon.a
 modules := $(wildcard common/*.c common/*/*.c)
 TOOLS   := $(basename $(notdir $(wildcard tools/*.c)))
-pages   := $(wildcard tools/*.1)
+pages   := $(wildcard tools/*.1 scripts/*.1)
+scripts := $(addprefix scripts/,safe_migrate.sh bot.sh bot.mk dblocktools.conf.example) $(wildcard scripts/lib/*.bash)
 bindir   = $(DESTDIR)$(PREFIX)/bin
+libdir   = $(DESTDIR)$(PREFIX)/lib/dblocktools
 mandir   = $(DESTDIR)$(PREFIX)/share/man/man1
 
 # Programs, from where their sources are. Helpers and benches stand alone, without the library.
@@ -88,13 +90,21 @@ fuzz-programs: $(fuzzers)
 demo:                           ## see the tools at work on a bot whose database is locked
 	scripts/demo.sh
 
+# The scripts find the tools by ../../bin from where they are, and themselves through the link.
 install: all                    ## install to PREFIX (/usr/local), below DESTDIR if that is set
-	install -d '$(bindir)' '$(mandir)'
+	install -d '$(bindir)' '$(mandir)' '$(libdir)/lib'
 	$(if $(tools),install -m 755 $(tools) '$(bindir)')
 	$(if $(pages),install -m 644 $(pages) '$(mandir)')
+	install -m 755 $(filter %.sh,$(scripts)) '$(libdir)'
+	install -m 644 $(filter %.mk %.example,$(scripts)) '$(libdir)'
+	install -m 644 $(filter %.bash,$(scripts)) '$(libdir)/lib'
+	ln -sfn ../lib/dblocktools/safe_migrate.sh '$(bindir)/safe_migrate.sh'
 
 uninstall:                      ## remove what install put there
-	rm -f $(TOOLS:%='$(bindir)/%') $(patsubst tools/%,'$(mandir)/%',$(pages))
+	rm -f $(TOOLS:%='$(bindir)/%') '$(bindir)/safe_migrate.sh' $(patsubst %,'$(mandir)/%',$(notdir $(pages))) \
+	  $(scripts:scripts/%='$(libdir)/%')
+	for folder in '$(libdir)/lib' '$(libdir)'; do \
+	  [ ! -d "$$folder" ] || rmdir --ignore-fail-on-non-empty "$$folder" || exit; done
 
 clean:                          ## remove the build trees
 	rm -rf '$(BUILD)'

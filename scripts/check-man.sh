@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# check-man.sh BUILD - every tool has a man page that is correct mdoc and lists the options of its --help, no others.
+# check-man.sh BUILD - every tool, and safe_migrate.sh, has a man page that is correct mdoc and lists the options of its --help, no others.
 set -uo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit
 build=$1
@@ -12,7 +12,7 @@ complain() {
 
 # The long options that a tool's --help explains: those that start a line, not those that a text speaks of.
 options_of_help() {
-	"$build/$1" --help | sed -nE 's/^ +(-[A-Za-z0-9], )?(--[a-z][a-z0-9-]*).*/\2/p' | sort -u
+	"$1" --help | sed -nE 's/^ +(-[A-Za-z0-9], )?(--[a-z][a-z0-9-]*).*/\2/p' | sort -u
 }
 
 # The long options that a page explains: ".It Fl w , Fl -wait" and the shorter ".It Fl w , -wait".
@@ -39,17 +39,22 @@ check_exit_statuses() {
 	done
 }
 
+# check_page PROGRAM PAGE
+check_page() {
+	if [[ ! -f $2 ]]; then
+		complain "$2: missing"
+		return
+	fi
+	mandoc -T lint -W warning "$2" || failed=1
+	check_options "$1" "$2"
+	check_exit_statuses "$2"
+}
+
 for source in tools/*.c; do
 	tool=$(basename "$source" .c)
-	page=tools/$tool.1
-	if [[ ! -f $page ]]; then
-		complain "$page: missing"
-		continue
-	fi
-	mandoc -T lint -W warning "$page" || failed=1
-	check_options "$tool" "$page"
-	check_exit_statuses "$page"
+	check_page "$build/$tool" "tools/$tool.1"
 done
+check_page scripts/safe_migrate.sh scripts/safe_migrate.1
 for page in tools/*.1; do
 	[[ -f ${page%.1}.c ]] || complain "$page: there is no ${page%.1}.c"
 done

@@ -331,8 +331,9 @@ check_install() {
 	make -C "$tree" -s BUILD=build DESTDIR="$root" PREFIX=/usr install
 	diff <(expected_files | sort) <(cd "$root" && find . ! -type d | sort) || fail "install: not these files"
 	for tool in tools/*.c; do "$root/usr/bin/$(basename "$tool" .c)" --version; done
+	"$root/usr/bin/safe_migrate.sh" --version
 	make -C "$tree" -s BUILD=build DESTDIR="$root" PREFIX=/usr uninstall
-	left=$(find "$root" ! -type d)
+	left=$(find "$root" ! -type d -o -path '*dblocktools*')
 	[[ -z $left ]] || fail "uninstall left: $left"
 	left=$(git -C "$tree" ls-files --others --modified --exclude-standard)
 	[[ -z $left ]] || fail "the build left, or changed, what git sees: $left"
@@ -341,7 +342,9 @@ check_install() {
 expected_files() {
 	local file
 	for file in tools/*.c; do say "./usr/bin/$(basename "$file" .c)"; done
-	for file in tools/*.1; do say "./usr/share/man/man1/${file##*/}"; done
+	for file in tools/*.1 scripts/*.1; do say "./usr/share/man/man1/${file##*/}"; done
+	for file in scripts/{safe_migrate.sh,bot.sh,bot.mk,dblocktools.conf.example} scripts/lib/*.bash; do say "./usr/lib/dblocktools/${file#*/}"; done
+	say ./usr/bin/safe_migrate.sh
 }
 
 fail() {

@@ -4,13 +4,14 @@ set -euo pipefail
 
 usage() {
 	cat <<'END'
-Usage: install-deps.sh [OPTION]... [build|demo|test]...
+Usage: install-deps.sh [OPTION]... [build|run|demo|test]...
 Install the Debian packages that are missing, as root or through sudo.
 
   build   to compile the tools
+  run     what safe_migrate.sh and the targets of bot.mk use
   demo    to run scripts/demo.sh
   test    to run scripts/check.sh
-          (no group means all three)
+          (no group means all of them)
 
   -n, --dry-run   say what would be installed, and install nothing
   -q, --quiet     say nothing when nothing is missing
@@ -21,6 +22,7 @@ END
 declare -A packages=(
 	[build]="gcc make pkg-config libc6-dev libsqlite3-dev libjansson-dev libproc2-dev libcap-dev
 		libssl-dev libzstd-dev"
+	[run]="jq make util-linux findutils coreutils libc-bin"
 	[demo]="python3 sqlite3 procps alembic python3-alembic"
 	[test]="git clang clang-format libclang-rt-dev llvm cppcheck shellcheck codespell mandoc
 		bats jq libcmocka-dev valgrind strace lsof psmisc procps tmux python3 sqlite3
@@ -46,12 +48,12 @@ parse_arguments() {
 		-h | --help) usage && exit 0 ;;
 		-n | --dry-run) dry_run=true ;;
 		-q | --quiet) quiet=true ;;
-		build | demo | test) groups+=("$1") ;;
+		build | run | demo | test) groups+=("$1") ;;
 		*) status=2 die "unknown argument '$1' (see --help)" ;;
 		esac
 		shift
 	done
-	((${#groups[@]} > 0)) || groups=(build demo test)
+	((${#groups[@]} > 0)) || groups=(build run demo test)
 }
 
 # Prints the packages of these groups that are not installed, one a line.

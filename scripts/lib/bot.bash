@@ -117,8 +117,9 @@ is_free() {
 	case $status in
 	0) return ;;
 	1)
-		if ((${#users[@]} == 0)) && jq -e '.can.read and .can.write and .hidden.locks == 0 and
-			(.certified_no_writer or all(.findings[]; .id != "hidden-holder" and .id != "hidden-processes"))' "$work/survey" >/dev/null; then
+		# No answer at all is none of these: without --slurp jq would be content with it.
+		if ((${#users[@]} == 0)) && jq -se 'length == 1 and (.[0] | .can.read and .can.write and .hidden.locks == 0 and
+			(.certified_no_writer or all(.findings[]; .id != "hidden-holder" and .id != "hidden-processes")))' "$work/survey" >/dev/null; then
 			printf -v held ', %s' "${bystanders[@]}"
 			say "  left alone, as it only reads the file: ${held#, }"
 			status=0

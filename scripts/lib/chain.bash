@@ -204,8 +204,8 @@ heal() {
 		healed=old
 	elif ((step < 5)); then
 		healed=old
-	elif [[ $healed_operation == restore ]]; then
-		# Old or new, as dbrestore does it; and either is what somebody wanted.
+	elif [[ $healed_operation == restore ]] || { record_get data && [[ $reply == new ]]; }; then
+		# dbmigrate had ended well; or it is what dbrestore leaves, the old one or the new one, and either is what somebody wanted.
 		healed=new
 	else
 		which_is_it || return

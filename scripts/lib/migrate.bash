@@ -191,7 +191,8 @@ which_is_it() {
 		healed=old data=unchanged
 		return
 	fi
-	if ! read_status || [[ $engine == command && ! $from && ! $current ]]; then
+	# A program may have left the revision as it was.
+	if ! read_status || [[ $engine == command && $current == "$from" ]]; then
 		failed 7 "an interrupted run may have changed the database${backup:+, which is not what it was in $(plain "$backup")}: look whether the migration is in \
 it; if it is, or if it is not needed, run this with --forget, else restore the backup first"
 		return
