@@ -70,7 +70,9 @@ static void release_process(struct watch_process *process)
 		free(process->by_kind[kind].wait.behind);
 	}
 	free(process->owners);
-	free(process->name);
+	if (process->process)
+		process_release(process->process);
+	free(process->process);
 }
 
 void watch_release(struct watch *watch)

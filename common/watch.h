@@ -12,6 +12,7 @@
 #include <sys/types.h>
 
 #include "common/durations.h"
+#include "common/linux/process.h"
 #include "common/sqlite/lock_bytes.h"
 
 /* What is counted, by SQLite's names. What SQLite takes for an instant on the way to another lock is not. */
@@ -76,10 +77,9 @@ struct watch_owner {
 };
 
 struct watch_process {
-	pid_t pid;  /* 0: the earlier ones together; -1: whoever holds OFD locks, in samples */
-	bool gone;  /* what the PID means now is another process */
-	char *name; /* for people; NULL until somebody has set it. Owned. */
-	uint64_t start_ticks; /* the caller's: which process the PID meant */
+	pid_t pid; /* 0: the earlier ones together; -1: whoever holds OFD locks, in samples */
+	bool gone; /* what the PID means now is another process */
+	struct process *process; /* who it is; NULL until watch_identify() */
 	double first_seen, last_seen;
 	struct watch_owner *owners;
 	size_t owner_count, owner_capacity;

@@ -13,15 +13,26 @@
 #include "common/base/parse.h"
 #include "common/base/program.h"
 #include "common/base/scope.h"
+#include "common/base/signals.h"
 #include "common/base/text.h"
 #include "common/diagnosis.h"
+#include "common/linux/lock_trace.h"
 #include "common/linux/privileges.h"
 #include "common/report.h"
 #include "common/survey.h"
 #include "common/verdict.h"
 #include "common/wait.h"
+#include "common/waiters.h"
 
-enum { KEY_FOR = CLI_LONG_ONLY, KEY_WAIT, KEY_NO_SCAN, KEY_SAMPLE, KEY_VISIBLE_ONLY, KEY_PIDS };
+enum {
+	KEY_FOR = CLI_LONG_ONLY,
+	KEY_WAIT,
+	KEY_NO_SCAN,
+	KEY_SAMPLE,
+	KEY_VISIBLE_ONLY,
+	KEY_PIDS,
+	KEY_TRACE
+};
 
 static const struct cli cli = {
 	.tool = "dblockcheck",
@@ -38,6 +49,8 @@ static const struct cli cli = {
 			  "ask the kernel only; do not walk over /proc" },
 			{ KEY_SAMPLE, "sample", "SECONDS",
 			  "between two looks at what they do (0.2)" },
+			{ KEY_TRACE, "trace", "[=SECONDS]",
+			  "listen that long (1) for who is refused a lock" },
 			{ KEY_VISIBLE_ONLY, "visible-only", NULL,
 			  "answer for what can be seen from here" },
 			{ KEY_PIDS, "pids", NULL,
@@ -52,8 +65,9 @@ struct request {
 	struct cli_settings settings;
 	struct survey_options options;
 	enum question question;
-	bool wait, visible_only, pids;
+	bool wait, visible_only, pids, trace;
 	double wait_seconds; /* negative: for ever */
+	struct waiters_request waiters;
 };
 
 static bool take_option(struct request *request, int key, struct error *err)
@@ -71,6 +85,9 @@ static bool take_option(struct request *request, int key, struct error *err)
 		return true;
 	case KEY_SAMPLE:
 		return cli_seconds(&request->options.sample_seconds, "--sample", err);
+	case KEY_TRACE:
+		request->trace = true;
+		return !optarg || cli_seconds(&request->waiters.seconds, "--trace", err);
 	case KEY_VISIBLE_ONLY:
 		return cli_flag(&request->visible_only);
 	default:
@@ -87,6 +104,8 @@ static bool check_request(const struct request *request, int operands, struct er
 		return fail(err, STATUS_USAGE, "--pids and --json exclude each other");
 	if (request->visible_only && !request->options.scan)
 		return fail(err, STATUS_USAGE, "--visible-only needs to look: not with --no-scan");
+	if (request->trace && request->wait)
+		return fail(err, STATUS_USAGE, "--trace and --wait exclude each other");
 	return true;
 }
 
@@ -156,7 +175,18 @@ static void show(const struct request *request, const struct survey *survey,
 	output_flush();
 }
 
-static enum status check_database(const struct request *request, const struct proc_root *root,
+/* Who is refused is then a guess. */
+static void say_what_trace_lacks(const struct request *request)
+{
+	auto_text line = { 0 };
+
+	if (!request->trace || request->settings.quiet || !*request->waiters.untraced.text)
+		return;
+	text_append(&line, "no trace, so who waits is a guess: %s", request->waiters.untraced.text);
+	message_line(text_string(&line));
+}
+
+static enum status check_database(struct request *request, const struct proc_root *root,
 				  const char *path)
 {
 	struct error err = { 0 };
@@ -164,9 +194,13 @@ static enum status check_database(const struct request *request, const struct pr
 	auto_verdict verdict = { 0 };
 	const double patience = request->wait ? request->wait_seconds : 0;
 
-	if (!wait_until_yes(&survey, &verdict, root, path, &request->options, request->question,
-			    request->visible_only, patience, &err))
+	if (!(request->trace
+		      ? waiters_survey(&survey, &verdict, root, path, &request->options,
+				       request->visible_only, &request->waiters, &err)
+		      : wait_until_yes(&survey, &verdict, root, path, &request->options,
+				       request->question, request->visible_only, patience, &err)))
 		return output_failure(&cli, &request->settings, path, &err);
+	say_what_trace_lacks(request);
 	show(request, &survey, &verdict);
 	return verdict_exit_status(&verdict, request->question);
 }
@@ -177,6 +211,7 @@ int main(int argc, char **argv)
 		.options = { .scan = true, .sample_seconds = 0.2 },
 		.question = CAN_MIGRATE,
 		.wait_seconds = -1,
+		.waiters = { .seconds = 1, .tracefs = -1 },
 	};
 	struct error err = { 0 };
 	auto_proc_root root = PROC_ROOT_CLOSED;
@@ -190,14 +225,18 @@ int main(int argc, char **argv)
 
 	if (parsed == CLI_SHOWN)
 		return (int)output_finish(STATUS_OK);
+	if (request.trace) {
+		signals_hold();
+		request.waiters.tracefs = lock_trace_reach(&request.waiters.untraced);
+	}
 	if (parsed == CLI_BAD || !privileges_keep_looking(&err) ||
 	    !proc_root_open(&root, NULL, &err))
-		return (int)output_finish(output_failure(&cli, &request.settings, NULL, &err));
+		return program_end(output_failure(&cli, &request.settings, NULL, &err));
 	for (int i = optind; i < argc; i++) {
 		if (i > optind && !request.settings.json && !request.settings.quiet &&
 		    !request.pids)
 			output_write("\n");
 		status = status_worse(status, check_database(&request, &root, argv[i]));
 	}
-	return (int)output_finish(status);
+	return program_end(status);
 }

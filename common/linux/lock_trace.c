@@ -178,29 +178,39 @@ bool lock_trace_start(struct lock_trace *trace, int tracefs, const struct proc_r
 	       write_word(trace->fd, "trace_clock", "boot", err) && open_cpus(trace, err);
 }
 
+/* The kernel's dev_t, as a filter compares it. */
+static unsigned device_of(const struct lock_key *key)
+{
+	enum { MINOR_BITS = 20 };
+
+	return key->major << MINOR_BITS | key->minor;
+}
+
+static bool enable(struct lock_trace *trace, const char *point, const char *filter,
+		   struct error *err)
+{
+	auto_free char *filter_path = memory_format("events/filelock/%s/filter", point);
+	auto_free char *enable_path = memory_format("events/filelock/%s/enable", point);
+
+	return write_word(trace->fd, filter_path, filter, err) &&
+	       write_word(trace->fd, enable_path, "1", err);
+}
+
 bool lock_trace_listen(struct lock_trace *trace, const struct lock_trace_filter *filter,
 		       struct error *err)
 {
-	enum { MINOR_BITS = 20 };
-	auto_text words = { 0 };
+	const unsigned device = device_of(&filter->keys[0]);
+	auto_text calls = { 0 }, closes = { 0 };
 
+	text_append(&calls, "(s_dev == %u && fl_start >= %" PRIu64 " && fl_end <= %" PRIu64 ")",
+		    device, filter->first, filter->last);
 	for (size_t i = 0; i < filter->count; i++)
-		text_append(&words, "%s(s_dev == %u && i_ino == %" PRIu64 ")", i ? " || " : "",
-			    filter->keys[i].major << MINOR_BITS | filter->keys[i].minor,
-			    filter->keys[i].inode);
-	text_append(&words, " || (s_dev == %u && fl_start >= %" PRIu64 " && fl_end <= %" PRIu64 ")",
-		    filter->keys[0].major << MINOR_BITS | filter->keys[0].minor, filter->first,
-		    filter->last);
-	for (size_t i = 0; i < LOCK_TRACE_POINTS; i++) {
-		const char *point = lock_trace_points[i];
-		auto_free char *filter_path = memory_format("events/filelock/%s/filter", point);
-		auto_free char *enable_path = memory_format("events/filelock/%s/enable", point);
-
-		if (!write_word(trace->fd, filter_path, text_string(&words), err) ||
-		    !write_word(trace->fd, enable_path, "1", err))
-			return false;
-	}
-	return true;
+		text_append(&calls, " || (s_dev == %u && i_ino == %" PRIu64 ")",
+			    device_of(&filter->keys[i]), filter->keys[i].inode);
+	/* A close gives back all bytes, whichever were locked. */
+	text_append(&closes, "s_dev == %u", device);
+	return enable(trace, lock_trace_points[0], text_string(&calls), err) &&
+	       enable(trace, lock_trace_points[1], text_string(&closes), err);
 }
 
 /* Everything that one CPU has; a read gives a page, or the part of it that is written. */

@@ -35,7 +35,11 @@ struct lock_trace {
 	}
 #define auto_lock_trace __attribute__((cleanup(lock_trace_stop))) struct lock_trace
 
-/* What is listened to: locks on these files, and on bytes first..last of any file on the same device as the first. */
+/*
+ * What is listened to: locks on these files, on bytes first..last of any file on the device of the first key, and
+ * closes of any file there that has locks. So a file that is made and removed again between two looks is heard
+ * too; the caller tells by the inode whose it is.
+ */
 struct lock_trace_filter {
 	const struct lock_key *keys;
 	size_t count;
