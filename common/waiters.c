@@ -18,11 +18,11 @@ static const double pause_seconds = 0.02;
 /* SQLite's longest pause between two attempts is a tenth of a second. */
 static const double nap_seconds = 0.25;
 
-char *waiter_command(const struct waiter *waiter)
+char *waiters_doubt(const struct waiters_request *request)
 {
-	const struct holder holder = { .process = waiter->process };
-
-	return waiter->process.known ? holder_command(&holder) : memory_copy_text("? (gone)");
+	return *request->untraced.text ? memory_format("no trace, so who waits is a guess: %s",
+						       request->untraced.text)
+				       : NULL;
 }
 
 /* Listens until `until`, or until a signal asks for the end. */

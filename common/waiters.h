@@ -26,7 +26,7 @@ bool waiters_survey(struct survey *survey, struct verdict *verdict, const struct
 		    const char *path, const struct survey_options *options, bool visible_only,
 		    struct waiters_request *request, struct error *err);
 
-/* The command line for people: printable. free() it. */
-char *waiter_command(const struct waiter *waiter);
+/* What a user must know of how the waiters were found: why they are a guess, printable; NULL when they are not. free() it. */
+char *waiters_doubt(const struct waiters_request *request);
 
 #endif

@@ -55,7 +55,8 @@ unsigned watch_kinds_of(const struct lock_bytes *locks)
 		if (kinds[kind].write ? lock_bytes_writes(locks, kinds[kind].slot)
 				      : lock_bytes_reads(locks, kinds[kind].slot))
 			found |= bit(kind);
-	return found;
+	/* Who raises SHARED to EXCLUSIVE has not let go of it, and comes back to it after the commit. */
+	return found & bit(WATCH_EXCLUSIVE) ? found | bit(WATCH_SHARED) : found;
 }
 
 void watch_start(struct watch *watch, double now)
@@ -250,9 +251,11 @@ static enum watch_kind wanted_by(const struct watch_event *event)
 		       event->act == WATCH_TAKES_WRITE);
 	if (lock_bytes_reads(&asked, SLOT_PENDING))
 		return WATCH_SHARED;
-	for (enum watch_kind kind = WATCH_SHARED; kind < WATCH_FOREIGN; kind++)
+	for (enum watch_kind kind = WATCH_RESERVED; kind < WATCH_FOREIGN; kind++)
 		if (watch_kinds_of(&asked) & bit(kind))
 			return kind;
+	if (watch_kinds_of(&asked) & bit(WATCH_SHARED))
+		return WATCH_SHARED;
 	return WATCH_KINDS;
 }
 

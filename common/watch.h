@@ -15,7 +15,10 @@
 #include "common/linux/process.h"
 #include "common/sqlite/lock_bytes.h"
 
-/* What is counted, by SQLite's names. What SQLite takes for an instant on the way to another lock is not. */
+/*
+ * What is counted, by SQLite's names. What SQLite takes for an instant on the way to another lock is not; EXCLUSIVE counts
+ * as SHARED too.
+ */
 enum watch_kind {
 	WATCH_SHARED,
 	WATCH_RESERVED,

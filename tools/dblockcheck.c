@@ -3,7 +3,6 @@
 #include <getopt.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "common/base/cli.h"
@@ -23,16 +22,10 @@
 #include "common/verdict.h"
 #include "common/wait.h"
 #include "common/waiters.h"
+#include "common/watch_run.h"
 
-enum {
-	KEY_FOR = CLI_LONG_ONLY,
-	KEY_WAIT,
-	KEY_NO_SCAN,
-	KEY_SAMPLE,
-	KEY_VISIBLE_ONLY,
-	KEY_PIDS,
-	KEY_TRACE
-};
+enum { KEY_FOR = CLI_LONG_ONLY, KEY_WAIT, KEY_NO_SCAN, KEY_SAMPLE, KEY_VISIBLE_ONLY, KEY_PIDS };
+enum { KEY_TRACE = KEY_PIDS + 1, KEY_WATCH, KEY_FOR_SECONDS };
 
 static const struct cli cli = {
 	.tool = "dblockcheck",
@@ -51,6 +44,10 @@ static const struct cli cli = {
 			  "between two looks at what they do (0.2)" },
 			{ KEY_TRACE, "trace", "[=SECONDS]",
 			  "listen that long (1) for who is refused a lock" },
+			{ KEY_WATCH, "watch", "[=SECONDS]",
+			  "say what changes, each so many seconds (1)" },
+			{ KEY_FOR_SECONDS, "for-seconds", "SECONDS",
+			  "end --watch after so long, with its figures" },
 			{ KEY_VISIBLE_ONLY, "visible-only", NULL,
 			  "answer for what can be seen from here" },
 			{ KEY_PIDS, "pids", NULL,
@@ -65,9 +62,10 @@ struct request {
 	struct cli_settings settings;
 	struct survey_options options;
 	enum question question;
-	bool wait, visible_only, pids, trace;
+	bool wait, visible_only, pids, trace, watching;
 	double wait_seconds; /* negative: for ever */
 	struct waiters_request waiters;
+	struct watch_request watch;
 };
 
 static bool take_option(struct request *request, int key, struct error *err)
@@ -88,6 +86,11 @@ static bool take_option(struct request *request, int key, struct error *err)
 	case KEY_TRACE:
 		request->trace = true;
 		return !optarg || cli_seconds(&request->waiters.seconds, "--trace", err);
+	case KEY_WATCH:
+		request->watching = true;
+		return !optarg || cli_seconds(&request->watch.interval, "--watch", err);
+	case KEY_FOR_SECONDS:
+		return cli_seconds(&request->watch.seconds, "--for-seconds", err);
 	case KEY_VISIBLE_ONLY:
 		return cli_flag(&request->visible_only);
 	default:
@@ -104,8 +107,13 @@ static bool check_request(const struct request *request, int operands, struct er
 		return fail(err, STATUS_USAGE, "--pids and --json exclude each other");
 	if (request->visible_only && !request->options.scan)
 		return fail(err, STATUS_USAGE, "--visible-only needs to look: not with --no-scan");
-	if (request->trace && request->wait)
-		return fail(err, STATUS_USAGE, "--trace and --wait exclude each other");
+	if (request->trace + request->wait + request->watching > 1)
+		return fail(err, STATUS_USAGE, "--trace, --wait and --watch exclude each other");
+	if (request->watching && (operands > 1 || request->pids || !request->options.scan))
+		return fail(err, STATUS_USAGE,
+			    "--watch takes one database, and neither --pids nor --no-scan");
+	if (!request->watching && request->watch.seconds >= 0)
+		return fail(err, STATUS_USAGE, "--for-seconds is for --watch");
 	return true;
 }
 
@@ -122,17 +130,6 @@ static int read_command_line(struct request *request, int argc, char **argv, str
 	return key;
 }
 
-/* The terminal's width where it is wider than a page of mail. */
-static size_t output_width(void)
-{
-	struct winsize size = { 0 };
-	const size_t least = 100;
-
-	if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > least)
-		return size.ws_col;
-	return least;
-}
-
 static void show_text(const struct request *request, const struct survey *survey,
 		      const struct verdict *verdict, const struct diagnosis *diagnosis)
 {
@@ -147,15 +144,6 @@ static void show_text(const struct request *request, const struct survey *survey
 	output_write(text_string(&text));
 }
 
-static void show_pids(const struct pid_list *pids)
-{
-	auto_text text = { 0 };
-
-	for (size_t i = 0; i < pids->count; i++)
-		text_append(&text, "%d\n", pids->items[i]);
-	output_write(text_string(&text));
-}
-
 static void show(const struct request *request, const struct survey *survey,
 		 const struct verdict *verdict)
 {
@@ -164,7 +152,10 @@ static void show(const struct request *request, const struct survey *survey,
 	if (request->settings.quiet)
 		return;
 	if (request->pids) {
-		show_pids(&verdict->blockers[request->question]);
+		auto_text text = { 0 };
+
+		report_pids(&text, &verdict->blockers[request->question]);
+		output_write(text_string(&text));
 		return;
 	}
 	diagnosis_make(survey, verdict, &diagnosis);
@@ -175,15 +166,12 @@ static void show(const struct request *request, const struct survey *survey,
 	output_flush();
 }
 
-/* Who is refused is then a guess. */
-static void say_what_trace_lacks(const struct request *request)
+/* One piece of what a watch says. */
+static bool say(const char *text)
 {
-	auto_text line = { 0 };
-
-	if (!request->trace || request->settings.quiet || !*request->waiters.untraced.text)
-		return;
-	text_append(&line, "no trace, so who waits is a guess: %s", request->waiters.untraced.text);
-	message_line(text_string(&line));
+	output_write(text);
+	output_flush();
+	return !output_is_lost();
 }
 
 static enum status check_database(struct request *request, const struct proc_root *root,
@@ -194,13 +182,21 @@ static enum status check_database(struct request *request, const struct proc_roo
 	auto_verdict verdict = { 0 };
 	const double patience = request->wait ? request->wait_seconds : 0;
 
+	if (request->watching)
+		return watch_run(&request->watch, root, path, &err)
+			       ? STATUS_OK
+			       : output_failure(&cli, &request->settings, path, &err);
 	if (!(request->trace
 		      ? waiters_survey(&survey, &verdict, root, path, &request->options,
 				       request->visible_only, &request->waiters, &err)
 		      : wait_until_yes(&survey, &verdict, root, path, &request->options,
 				       request->question, request->visible_only, patience, &err)))
 		return output_failure(&cli, &request->settings, path, &err);
-	say_what_trace_lacks(request);
+
+	auto_free char *doubt = waiters_doubt(&request->waiters);
+
+	if (request->trace && doubt && !request->settings.quiet)
+		message_line(doubt);
 	show(request, &survey, &verdict);
 	return verdict_exit_status(&verdict, request->question);
 }
@@ -212,6 +208,7 @@ int main(int argc, char **argv)
 		.question = CAN_MIGRATE,
 		.wait_seconds = -1,
 		.waiters = { .seconds = 1, .tracefs = -1 },
+		.watch = { .tool = cli.tool, .interval = 1, .seconds = -1, .write = say },
 	};
 	struct error err = { 0 };
 	auto_proc_root root = PROC_ROOT_CLOSED;
@@ -225,9 +222,12 @@ int main(int argc, char **argv)
 
 	if (parsed == CLI_SHOWN)
 		return (int)output_finish(STATUS_OK);
-	if (request.trace) {
+	if (parsed == CLI_END && (request.trace || request.watching)) {
 		signals_hold();
 		request.waiters.tracefs = lock_trace_reach(&request.waiters.untraced);
+		request.watch.settings = &request.settings;
+		request.watch.tracefs = request.waiters.tracefs;
+		request.watch.untraced = request.waiters.untraced;
 	}
 	if (parsed == CLI_BAD || !privileges_keep_looking(&err) ||
 	    !proc_root_open(&root, NULL, &err))

@@ -1,18 +1,16 @@
 #include "tests/unit/child.h"
 
-#include <time.h>
-
 #include "common/base/clock.h"
 #include "common/linux/nap.h"
 
-/* Naps of so many nanoseconds; with 0 it waits for its end and takes none. */
+/* Naps of so many seconds; with 0 it waits for its end and takes none. */
 static void take_naps(const struct child_side *side, void *argument)
 {
-	const struct timespec nap = { 0, *(long *)argument };
+	const double seconds = *(double *)argument;
 
 	child_say_ready(side);
-	while (nap.tv_nsec > 0)
-		(void)nanosleep(&nap, NULL);
+	while (seconds > 0)
+		clock_sleep_until(clock_now() + seconds);
 	child_stay(side);
 }
 
@@ -33,14 +31,14 @@ static bool naps_again(const struct proc_root *root, pid_t pid, double seconds)
 	return false;
 }
 
-static bool child_naps(long nanoseconds, double patience)
+static bool child_naps(double seconds, double patience)
 {
 	auto_proc_root root = PROC_ROOT_CLOSED;
 	struct error err = { 0 };
 
 	assert_true(proc_root_open(&root, NULL, &err));
 
-	const struct child child = child_start(take_naps, &nanoseconds);
+	const struct child child = child_start(take_naps, &seconds);
 	const bool naps = naps_again(&root, child.pid, patience);
 
 	(void)close(child.end);
@@ -52,14 +50,14 @@ static bool child_naps(long nanoseconds, double patience)
 static void who_sleeps_for_short_times_is_seen(void **state)
 {
 	(void)state;
-	assert_true(child_naps(1000000, 10));
+	assert_true(child_naps(0.001, 10));
 }
 
 static void who_waits_for_something_else_or_sleeps_once_is_not(void **state)
 {
 	(void)state;
 	assert_false(child_naps(0, 0.2));
-	assert_false(child_naps(999999999, 0.2));
+	assert_false(child_naps(1000, 0.2));
 }
 
 static void who_is_gone_is_not_asleep(void **state)
