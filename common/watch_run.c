@@ -17,7 +17,7 @@
 #include "common/watch_report.h"
 
 /* Between two times that the kernel's buffer is emptied, and between two looks at /proc/locks. */
-static const double hear_pause = 0.05, look_pause = 0.005;
+static const double hear_pause = 0.05, look_pause = 0.01;
 
 /* Between two walks over all processes: at least so long, and so many times as long as a walk takes. */
 static const double survey_pause = 5, survey_share = 200;
