@@ -71,6 +71,7 @@ static void release_process(struct watch_process *process)
 		free(process->by_kind[kind].wait.behind);
 	}
 	free(process->owners);
+	free(process->columns);
 	if (process->process)
 		process_release(process->process);
 	free(process->process);
@@ -147,6 +148,7 @@ static void begin_hold(struct watch_lock *lock, double now, bool from_before)
 	lock->told = false;
 	lock->from_before = from_before;
 	lock->since = now;
+	lock->fresh = true;
 	lock->wait.attempts = 0;
 }
 
@@ -303,6 +305,7 @@ static void take_refusal(struct watch *watch, struct watch_process *process,
 	lock->wait.last = event->time;
 	note_behind(watch, event, &lock->wait);
 	lock->refused++;
+	lock->fresh_refused = true;
 	if (lock->news.refused++ == 0)
 		lock->news.refused_first = event->time;
 }

@@ -69,6 +69,7 @@ struct watch_lock {
 	double since;
 	struct durations durations; /* of holds that have ended */
 	uint64_t refused;
+	bool fresh, fresh_refused; /* held, refused since the last watch_draw() */
 	struct watch_wait wait;
 	struct watch_news news;
 };
@@ -89,12 +90,18 @@ struct watch_process {
 	struct lock_bytes locks; /* of all its owners */
 	unsigned kinds;		 /* watch_kinds_of() them */
 	struct watch_lock by_kind[WATCH_KINDS];
+	uint16_t *columns; /* of the time line, WATCH_COLUMNS; NULL before watch_draw(). Owned. */
 };
+
+/* A column of the time line has bit 1<<kind for what was held at any time in it, and this bit for refused attempts. */
+enum { WATCH_COLUMNS = 1024, WATCH_REFUSED_BIT = 1 << 15 };
 
 struct watch {
 	double began;
 	struct watch_process *items;
 	size_t count, capacity;
+	size_t columns;		      /* of the time line that are drawn */
+	double column_width;	      /* seconds; doubles each time that there would be too many */
 	size_t writing;		      /* processes that keep writers out now */
 	double writing_since;	      /* while there are some */
 	struct durations writers_out; /* how long nobody else could write */
@@ -154,6 +161,9 @@ struct watch_process *watch_find(const struct watch *watch, pid_t pid);
  */
 void watch_changes(struct watch *watch, double now, struct watch_changes *changes);
 void watch_changes_release(struct watch_changes *changes);
+
+/* Draws the time line on to `now`; to be called some twenty times a second by who wants one. */
+void watch_draw(struct watch *watch, double now);
 
 /* Ends what is still held, for the figures. Nothing may be taken after that. */
 void watch_finish(struct watch *watch, double now);

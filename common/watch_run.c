@@ -1,7 +1,9 @@
 #include "common/watch_run.h"
 
+#include <fcntl.h>
 #include <math.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "common/base/clock.h"
 #include "common/base/json.h"
@@ -10,11 +12,13 @@
 #include "common/base/signals.h"
 #include "common/base/text.h"
 #include "common/linux/privileges.h"
+#include "common/linux/publish.h"
 #include "common/lock_listener.h"
 #include "common/survey.h"
 #include "common/watch.h"
 #include "common/watch_identify.h"
 #include "common/watch_report.h"
+#include "common/watch_svg.h"
 
 /* Between two times that the kernel's buffer is emptied, and between two looks at /proc/locks. */
 static const double hear_pause = 0.05, look_pause = 0.01;
@@ -186,6 +190,7 @@ static bool turn(struct session *session, struct error *err)
 	if (!listener_hear(&session->listener, &session->watch, &news, err))
 		return false;
 	session->looks++;
+	watch_draw(&session->watch, clock_now());
 	privileges_raise();
 	watch_identify(&session->watch, session->root);
 	privileges_lower();
@@ -251,17 +256,58 @@ static bool go_on(struct session *session, struct error *err)
 	}
 }
 
+/* Makes a file of that name; never over one that is there: it could be the database. */
+static bool write_picture(const struct session *session, const struct text *picture,
+			  struct error *err)
+{
+	const char *path = session->request->svg;
+	auto_free char *shown = text_printable(path);
+	auto_free char *temporary = memory_format("%s.%d.new", path, session->root->self);
+
+	if (!publish_write(AT_FDCWD, temporary, text_string(picture), picture->length, shown, err))
+		return false;
+	if (publish_new(AT_FDCWD, temporary, AT_FDCWD, path, shown, err))
+		return true;
+	(void)unlink(temporary);
+	return false;
+}
+
+/* Whether there will be a place for the picture; better known before the watch than after it. */
+static bool try_picture(const struct session *session, struct error *err)
+{
+	const struct text nothing = { 0 };
+
+	if (!session->request->svg)
+		return true;
+	if (!write_picture(session, &nothing, err))
+		return false;
+	(void)unlink(session->request->svg);
+	return true;
+}
+
+static bool draw_picture(const struct session *session, struct error *err)
+{
+	auto_text picture = { 0 };
+
+	if (!session->request->svg)
+		return true;
+	watch_svg(&picture, &session->about, &session->watch, clock_now());
+	return write_picture(session, &picture, err);
+}
+
 bool watch_run(const struct watch_request *request, const struct proc_root *root, const char *path,
 	       struct error *err)
 {
 	struct session session = { .request = request,
 				   .root = root,
 				   .listener = LOCK_LISTENER_NONE };
-	bool done = start(&session, path, err) && go_on(&session, err);
+	bool done =
+		try_picture(&session, err) && start(&session, path, err) && go_on(&session, err);
 
 	if (done) {
 		tell_changes(&session);
 		tell_totals(&session);
+		done = draw_picture(&session, err);
 	}
 	listener_stop(&session.listener);
 	survey_release(&session.openers);

@@ -22,6 +22,7 @@ struct watch_request {
 	int tracefs;	       /* lock_trace_reach()'s, or -1 */
 	struct error untraced; /* then why */
 	const struct cli_settings *settings; /* quiet: the figures in the end only */
+	const char *svg; /* where the time line goes as a picture; NULL: nowhere */
 	/* Takes each piece of the answer, at once; false when nobody can read it any more. */
 	bool (*write)(const char *text);
 };

@@ -25,7 +25,7 @@
 #include "common/watch_run.h"
 
 enum { KEY_FOR = CLI_LONG_ONLY, KEY_WAIT, KEY_NO_SCAN, KEY_SAMPLE, KEY_VISIBLE_ONLY, KEY_PIDS };
-enum { KEY_TRACE = KEY_PIDS + 1, KEY_WATCH, KEY_FOR_SECONDS };
+enum { KEY_TRACE = KEY_PIDS + 1, KEY_WATCH, KEY_FOR_SECONDS, KEY_SVG };
 
 static const struct cli cli = {
 	.tool = "dblockcheck",
@@ -48,6 +48,7 @@ static const struct cli cli = {
 			  "say what changes, each so many seconds (1)" },
 			{ KEY_FOR_SECONDS, "for-seconds", "SECONDS",
 			  "end --watch after so long, with its figures" },
+			{ KEY_SVG, "svg", "FILE", "draw what --watch has seen as a picture" },
 			{ KEY_VISIBLE_ONLY, "visible-only", NULL,
 			  "answer for what can be seen from here" },
 			{ KEY_PIDS, "pids", NULL,
@@ -91,6 +92,9 @@ static bool take_option(struct request *request, int key, struct error *err)
 		return !optarg || cli_seconds(&request->watch.interval, "--watch", err);
 	case KEY_FOR_SECONDS:
 		return cli_seconds(&request->watch.seconds, "--for-seconds", err);
+	case KEY_SVG:
+		request->watch.svg = optarg;
+		return *optarg || cli_bad_value(err, "--svg", optarg);
 	case KEY_VISIBLE_ONLY:
 		return cli_flag(&request->visible_only);
 	default:
@@ -112,8 +116,8 @@ static bool check_request(const struct request *request, int operands, struct er
 	if (request->watching && (operands > 1 || request->pids || !request->options.scan))
 		return fail(err, STATUS_USAGE,
 			    "--watch takes one database, and neither --pids nor --no-scan");
-	if (!request->watching && request->watch.seconds >= 0)
-		return fail(err, STATUS_USAGE, "--for-seconds is for --watch");
+	if (!request->watching && (request->watch.seconds >= 0 || request->watch.svg))
+		return fail(err, STATUS_USAGE, "--for-seconds and --svg are for --watch");
 	return true;
 }
 
@@ -166,14 +170,6 @@ static void show(const struct request *request, const struct survey *survey,
 	output_flush();
 }
 
-/* One piece of what a watch says. */
-static bool say(const char *text)
-{
-	output_write(text);
-	output_flush();
-	return !output_is_lost();
-}
-
 static enum status check_database(struct request *request, const struct proc_root *root,
 				  const char *path)
 {
@@ -208,7 +204,7 @@ int main(int argc, char **argv)
 		.question = CAN_MIGRATE,
 		.wait_seconds = -1,
 		.waiters = { .seconds = 1, .tracefs = -1 },
-		.watch = { .tool = cli.tool, .interval = 1, .seconds = -1, .write = say },
+		.watch = { .tool = cli.tool, .interval = 1, .seconds = -1, .write = output_now },
 	};
 	struct error err = { 0 };
 	auto_proc_root root = PROC_ROOT_CLOSED;

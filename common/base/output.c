@@ -64,11 +64,6 @@ void output_flush(void)
 	note_failure(fflush(stdout) != 0);
 }
 
-bool output_is_lost(void)
-{
-	return write_error != 0;
-}
-
 size_t output_width(void)
 {
 	struct winsize size = { 0 };
@@ -77,6 +72,13 @@ size_t output_width(void)
 	if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > least)
 		return size.ws_col;
 	return least;
+}
+
+bool output_now(const char *text)
+{
+	output_write(text);
+	output_flush();
+	return write_error == 0;
 }
 
 bool output_wants_color(const struct cli_settings *settings)

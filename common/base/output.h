@@ -28,8 +28,8 @@ bool output_file(int fd, struct error *err);
 /* Hands on what was written so far, so that a reader of a pipe sees it now. */
 void output_flush(void);
 
-/* Whether a write has failed: nobody reads the rest. */
-bool output_is_lost(void);
+/* Writes and hands on; false when a write has failed and nobody reads the rest. */
+bool output_now(const char *text);
 
 /* The terminal's width where it is wider than a page of mail, else that of the page: 100 columns. */
 size_t output_width(void);

@@ -84,7 +84,7 @@ compare() {
 	local round
 	rm -f "$folder"/{with,without,cpu}
 	for ((round = 0; round < rounds; round++)); do
-		commits_beside "$folder/without" sleep "$seconds"
+		commits_beside "$folder/without" timeout "$seconds" tail -f /dev/null
 		watching
 	done
 	sort -n -o "$folder/with" "$folder/with"

@@ -259,6 +259,49 @@ freeze_watch() {
 	text_is_printable
 }
 
+# --- the picture ----------------------------------------------------------------------------------
+
+# shapes ELEMENT: how many the picture has; fails when it is no XML.
+shapes() {
+	/usr/bin/python3 -c 'import sys, xml.dom.minidom
+print(len(xml.dom.minidom.parse(sys.argv[1]).getElementsByTagName(sys.argv[2])))' "$folder/watch.svg" "$1"
+}
+
+@test "--svg draws a row a process and a mark for refused attempts, whatever the processes are called" {
+	require_tracing
+	make_database
+	local hostile=$BATS_TEST_TMPDIR/$'evil\e[31m\n\u202e"<&>]]>'
+	cp /usr/bin/python3 "$hostile"
+	start writer "$hostile" "$sql_client"
+	ask writer open "$database"
+	ask writer sql 'BEGIN IMMEDIATE'
+	start_watch --json --svg="$folder/watch.svg"
+	start_waiter late
+	until_true says '.event == "refused" and .pid == $pid.late'
+	end_watch
+	(($(shapes path) >= 2))
+	text=$(cat "$folder/watch.svg")
+	text_is_printable
+	text_has ">$(pid writer) "
+	text_has ">$(pid late) "
+}
+
+@test "--svg never writes over a file, and says before the watch that it could not" {
+	make_database
+	local before
+	before=$(sha256sum "$database")
+	run --separate-stderr dblockcheck --watch --svg="$database" "$database"
+	exit_status_is 3
+	[[ $(sha256sum "$database") == "$before" ]]
+	run --separate-stderr dblockcheck --watch --svg="$folder/none/watch.svg" "$database"
+	exit_status_is 3
+	[[ $stderr == *watch.svg* ]]
+	run --separate-stderr dblockcheck --watch --for-seconds=0.1 --svg="$folder/watch.svg" "$database"
+	exit_status_is 0
+	(($(shapes text) > 0))
+	[[ $(find "$folder" -name 'watch.svg*') == "$folder/watch.svg" ]]
+}
+
 # --- how it ends ----------------------------------------------------------------------------------
 
 @test "--for-seconds ends it with its figures" {
@@ -359,8 +402,10 @@ freeze_watch() {
 		run --separate-stderr dblockcheck --watch "$arguments" "$database"
 		exit_status_is 2 "$arguments"
 	done
-	run --separate-stderr dblockcheck --for-seconds=1 "$database"
-	exit_status_is 2
+	for arguments in --for-seconds=1 --svg=watch.svg; do
+		run --separate-stderr dblockcheck "$arguments" "$database"
+		exit_status_is 2 "$arguments"
+	done
 }
 
 @test "a database that is not there cannot be watched" {
