@@ -72,6 +72,7 @@ static void release_process(struct watch_process *process)
 	}
 	free(process->owners);
 	free(process->columns);
+	free(process->recent);
 	if (process->process)
 		process_release(process->process);
 	free(process->process);

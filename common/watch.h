@@ -91,16 +91,18 @@ struct watch_process {
 	unsigned kinds;		 /* watch_kinds_of() them */
 	struct watch_lock by_kind[WATCH_KINDS];
 	uint16_t *columns; /* of the time line, WATCH_COLUMNS; NULL before watch_draw(). Owned. */
+	uint16_t *recent;  /* the last minute, a ring of WATCH_RECENT; likewise */
 };
 
 /* A column of the time line has bit 1<<kind for what was held at any time in it, and this bit for refused attempts. */
-enum { WATCH_COLUMNS = 1024, WATCH_REFUSED_BIT = 1 << 15 };
+enum { WATCH_COLUMNS = 1024, WATCH_RECENT = 600, WATCH_REFUSED_BIT = 1 << 15 };
 
 struct watch {
 	double began;
 	struct watch_process *items;
 	size_t count, capacity;
 	size_t columns;		      /* of the time line that are drawn */
+	size_t recent_column;	      /* the newest of the rings, counted from the beginning */
 	double column_width;	      /* seconds; doubles each time that there would be too many */
 	size_t writing;		      /* processes that keep writers out now */
 	double writing_since;	      /* while there are some */

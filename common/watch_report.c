@@ -34,17 +34,20 @@ static void append_time(struct text *text, const struct watch_about *about, doub
 	text_append(text, "%s", stamp + DAY);
 }
 
-static void append_process(struct text *text, pid_t pid, const struct process *process)
+static void append_process(struct text *text, const struct watch_about *about, pid_t pid,
+			   const struct process *process)
 {
 	const struct holder holder = { .process = process ? *process : (struct process){ 0 } };
-	auto_free char *command = process && process->known ? holder_command(&holder) : NULL;
+	const bool known = process && process->known;
+	auto_free char *command = known && !about->brief ? holder_command(&holder) : NULL;
+	auto_free char *name = known && process->name ? text_printable(process->name) : NULL;
 
 	if (pid == 0)
 		text_append(text, "earlier processes");
 	else if (pid < 0)
 		text_append(text, "somebody (an OFD lock)");
 	else
-		text_append(text, "%d  %s", pid, command ? command : "? (gone)");
+		text_append(text, "%d  %s", pid, command ? command : name ? name : "? (gone)");
 }
 
 void watch_report_start(struct text *text, const struct watch_about *about)
@@ -113,7 +116,7 @@ void watch_report_change(struct text *text, const struct watch_about *about,
 		return;
 	append_time(text, about, change->time);
 	text_append(text, "  ");
-	append_process(text, process->pid, process->process);
+	append_process(text, about, process->pid, process->process);
 	text_append(text, "  ");
 	append_what(text, &process->by_kind[change->kind], watch_kind_name(change->kind), change);
 	text_append(text, "\n");
@@ -144,7 +147,7 @@ void watch_report_note(struct text *text, const struct watch_about *about,
 	append_time(text, about, note->time);
 	text_append(text, "  ");
 	if (note->process) {
-		append_process(text, note->process->pid, note->process);
+		append_process(text, about, note->process->pid, note->process);
 		text_append(text, "  ");
 	}
 	text_append(text, "%s", note_words(note->event));
@@ -191,7 +194,7 @@ static void append_rows(struct text *text, const struct watch_about *about,
 		    (!about->verbose && kind == WATCH_DMS))
 			continue;
 		if (!named) {
-			append_process(text, process->pid, process->process);
+			append_process(text, about, process->pid, process->process);
 			text_append(text, "\n");
 		}
 		named = true;

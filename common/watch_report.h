@@ -21,6 +21,7 @@ struct watch_about {
 	bool traced;	      /* by the kernel's events; else by looks at /proc/locks */
 	const char *untraced; /* why not, when not */
 	double wall_offset;   /* wall clock minus clock_now(), seconds */
+	bool brief;	      /* a process by its name only, where there is little room */
 	bool verbose; /* also what SQLite holds on the way only (PENDING), or always (DMS) */
 };
 

@@ -18,6 +18,7 @@
 #include "common/watch.h"
 #include "common/watch_identify.h"
 #include "common/watch_report.h"
+#include "common/watch_screen.h"
 #include "common/watch_svg.h"
 
 /* Between two times that the kernel's buffer is emptied, and between two looks at /proc/locks. */
@@ -26,7 +27,7 @@ static const double hear_pause = 0.05, look_pause = 0.01;
 /* Between two walks over all processes: at least so long, and so many times as long as a walk takes. */
 static const double survey_pause = 5, survey_share = 200;
 
-static const double bury_pause = 1;
+static const double bury_pause = 1, draw_pause = 0.5;
 
 struct session {
 	const struct watch_request *request;
@@ -39,11 +40,16 @@ struct session {
 	double next_survey, next_bury, next_tell, end;
 	uint64_t looks, lost;
 	bool unheard; /* nobody reads what we say */
+	bool on_screen; /* then lines go to `latest`, and the figures come when the screen is given back */
+	struct watch_latest latest;
+	double next_draw;
 };
 
 static void say(struct session *session, const char *text)
 {
-	if (*text && !session->unheard)
+	if (*text && session->on_screen)
+		watch_latest_add(&session->latest, text);
+	else if (*text && !session->unheard)
 		session->unheard = !session->request->write(text);
 }
 
@@ -182,6 +188,21 @@ static void tell_totals(struct session *session)
 	say(session, text_string(&text));
 }
 
+static void draw_screen(struct session *session, double now)
+{
+	struct screen_page page = { 0 };
+	size_t lines = 0, columns = 0;
+
+	if (!session->on_screen || now < session->next_draw)
+		return;
+	screen_size(&lines, &columns);
+	watch_screen(&page, &session->about, &session->watch, &session->latest, now, lines,
+		     columns);
+	screen_show(&page);
+	screen_page_release(&page);
+	session->next_draw = now + draw_pause;
+}
+
 /* One turn: what happened since the last one, and what is due. */
 static bool turn(struct session *session, struct error *err)
 {
@@ -207,6 +228,7 @@ static bool turn(struct session *session, struct error *err)
 		session->next_tell = now + session->request->interval;
 	}
 	note_file(session, news);
+	draw_screen(session, now);
 	if (now >= session->next_survey || news != LISTENER_SAME)
 		look_for_openers(session);
 	return true;
@@ -233,6 +255,9 @@ static bool start(struct session *session, const char *path, struct error *err)
 	};
 	session->end = request->seconds < 0 ? INFINITY : session->watch.began + request->seconds;
 	tell_start(session);
+	session->on_screen =
+		!request->settings->json && !request->settings->quiet && screen_start();
+	session->about.brief = session->on_screen;
 	look_for_openers(session);
 	return true;
 }
@@ -243,7 +268,8 @@ static bool go_on(struct session *session, struct error *err)
 
 	for (;;) {
 		const double next = clock_now() + pause;
-		const bool last = clock_now() >= session->end || signals_pending() != 0;
+		const bool last = clock_now() >= session->end || signals_pending() != 0 ||
+				  (session->on_screen && screen_wants_end());
 
 		/* What happened until now is heard a moment later. */
 		if (last)
@@ -304,14 +330,20 @@ bool watch_run(const struct watch_request *request, const struct proc_root *root
 	bool done =
 		try_picture(&session, err) && start(&session, path, err) && go_on(&session, err);
 
-	if (done) {
+	if (session.on_screen) {
+		screen_end();
+		session.on_screen = session.about.brief = false;
+	} else if (done) {
 		tell_changes(&session);
+	}
+	if (done) {
 		tell_totals(&session);
 		done = draw_picture(&session, err);
 	}
 	listener_stop(&session.listener);
 	survey_release(&session.openers);
 	watch_release(&session.watch);
+	watch_latest_release(&session.latest);
 	free(session.database);
 	return done;
 }

@@ -46,9 +46,23 @@ static size_t column_at(struct watch *watch, double now)
 	return now > watch->began ? (size_t)((now - watch->began) / watch->column_width) : 0;
 }
 
+/* The ring of the last minute: tenths of a second. */
+static void draw_recent(const struct watch *watch, struct watch_process *process, size_t newest,
+			uint16_t fresh)
+{
+	const size_t late = newest - watch->recent_column;
+
+	if (!process->recent)
+		process->recent = memory_allocate(WATCH_RECENT, sizeof *process->recent);
+	for (size_t i = 0; i < late && i < WATCH_RECENT; i++)
+		process->recent[(newest - i) % WATCH_RECENT] = fresh & (uint16_t)process->kinds;
+	process->recent[newest % WATCH_RECENT] |= fresh;
+}
+
 void watch_draw(struct watch *watch, double now)
 {
 	const size_t column = column_at(watch, now);
+	const size_t newest = now > watch->began ? (size_t)((now - watch->began) * 10) : 0;
 
 	for (size_t i = 0; i < watch->count; i++) {
 		struct watch_process *process = &watch->items[i];
@@ -60,6 +74,8 @@ void watch_draw(struct watch *watch, double now)
 		for (size_t late = watch->columns; late < column; late++)
 			process->columns[late] |= fresh & (uint16_t)process->kinds;
 		process->columns[column] |= fresh;
+		draw_recent(watch, process, newest, fresh);
 	}
+	watch->recent_column = newest;
 	watch->columns = column + 1;
 }

@@ -15,12 +15,14 @@ setup() {
 }
 
 teardown() {
+	close_terminal
 	clients_teardown
 	machine_teardown
 }
 
 # Starts a watch in the background and waits until it listens; what it says is in the file $heard.
 start_watch() {
+	rm -f "$heard"
 	"${as[@]}" env --default-signal=INT "$dblockcheck" --watch=0.1 "$@" "$database" >"$heard" \
 		2>"$heard.err" 3>&- 4>&- &
 	watch=$!
@@ -415,4 +417,64 @@ print(len(xml.dom.minidom.parse(sys.argv[1]).getElementsByTagName(sys.argv[2])))
 	mkfifo "$folder/pipe"
 	run --separate-stderr dblockcheck --watch "$folder/pipe"
 	exit_status_is 3
+}
+
+# --- on a terminal --------------------------------------------------------------------------------
+
+# on_terminal WIDTH HEIGHT: the watch in a terminal of that size; see is what stands on it.
+on_terminal() {
+	require_command tmux
+	socket=$BATS_TEST_TMPDIR/tmux
+	tmux -S "$socket" -f /dev/null new-session -d -x "$1" -y "$2" \
+		"'$dblockcheck' --watch=0.1 '$database'; echo ended with \$?; exec cat" 3>&- 4>&-
+}
+
+see() {
+	tmux -S "$socket" capture-pane -p
+}
+
+shows() {
+	see | grep -Eq -- "$1"
+}
+
+close_terminal() {
+	if [[ ${socket-} ]]; then
+		tmux -S "$socket" kill-server 2>/dev/null || true
+	fi
+}
+
+@test "on a terminal it keeps one screen, at 80x24 and 200x50, and q ends it with the figures" {
+	require_tracing
+	make_database
+	local size
+	for size in '80 24' '200 50'; do
+		start_sql writer "$database"
+		# shellcheck disable=SC2086 # two words
+		on_terminal $size
+		until_true shows '^PID +HOLDS NOW +COMMAND +THE LAST MINUTE'
+		ask writer sql 'BEGIN IMMEDIATE'
+		until_true shows "^$(pid writer) +SHARED RESERVED .*w"
+		until_true shows "Z  $(pid writer)  .* took RESERVED"
+		shows '^- connected  r reads .*! is refused$'
+		tmux -S "$socket" send-keys q
+		until_true shows '^ended with 0'
+		shows '^  RESERVED +1 '
+		close_terminal
+		stop writer
+	done
+}
+
+@test "a terminal that gets narrower loses columns and not lines" {
+	require_tracing
+	make_database
+	start_sql writer "$database"
+	ask writer sql 'BEGIN IMMEDIATE'
+	on_terminal 100 24
+	until_true shows "^$(pid writer) +SHARED RESERVED +/"
+	tmux -S "$socket" set-option -g window-size manual
+	tmux -S "$socket" resize-window -x 36 -y 24
+	until_true shows '^PID +THE LAST MINUTE'
+	until_true shows "^$(pid writer) .*w"
+	run ! shows RESERVED.*/
+	close_terminal
 }
