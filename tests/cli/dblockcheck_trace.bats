@@ -141,7 +141,7 @@ waiter_is() {
 	require_tracing
 	make_database
 	dblockcheck --trace=0.1 "$database"
-	[[ -z $(instances) ]]
+	no_new_instance
 }
 
 @test "the private instance is removed after SIGTERM and SIGINT too" {

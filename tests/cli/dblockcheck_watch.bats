@@ -16,6 +16,9 @@ setup() {
 
 teardown() {
 	close_terminal
+	if [[ ${watch-} ]]; then
+		kill -KILL "$watch" 2>/dev/null || true
+	fi
 	clients_teardown
 	machine_teardown
 }
@@ -34,6 +37,7 @@ end_watch() {
 	local ended=0
 	kill -INT "$watch"
 	wait "$watch" || ended=$?
+	watch=''
 	if ((ended != 130)); then
 		echo "the watch ended with $ended: $(cat "$heard.err")" >&2
 		return 1
@@ -312,7 +316,7 @@ print(len(xml.dom.minidom.parse(sys.argv[1]).getElementsByTagName(sys.argv[2])))
 	run --separate-stderr dblockcheck --watch --for-seconds=0.3 "$database"
 	exit_status_is 0
 	[[ $output == *'Watched for '*'A writer would have succeeded all the time.' && -z $stderr ]]
-	[[ -z $(instances) ]]
+	no_new_instance
 	run --separate-stderr dblockcheck --watch --for-seconds=0.3 --quiet --json "$database"
 	exit_status_is 0
 	[[ ${#lines[@]} == 1 && $(jq -r .event <<<"$output") == summary ]]
@@ -325,14 +329,15 @@ print(len(xml.dom.minidom.parse(sys.argv[1]).getElementsByTagName(sys.argv[2])))
 	until_true listens "$watch"
 	end_watch
 	grep -q '^Watched for ' "$heard"
-	[[ -z $(instances) ]]
+	no_new_instance
 	start_watch
 	kill -TERM "$watch"
 	local ended=0
 	wait "$watch" || ended=$?
+	watch=''
 	((ended == 143))
 	grep -q '^Watched for ' "$heard"
-	[[ -z $(instances) ]]
+	no_new_instance
 }
 
 @test "it ends when nobody reads what it says, without a word" {
@@ -346,8 +351,10 @@ print(len(xml.dom.minidom.parse(sys.argv[1]).getElementsByTagName(sys.argv[2])))
 	head -n 1 "$folder/pipe" >/dev/null
 	ask writer sql 'BEGIN IMMEDIATE'
 	wait "$watch" || ended=$?
+	watch=''
 	((ended == 3))
-	[[ ! -s $heard.err && -z $(instances) ]]
+	[[ ! -s $heard.err ]]
+	no_new_instance
 }
 
 @test "a full disk under its answer is trouble" {

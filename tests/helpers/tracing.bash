@@ -4,6 +4,7 @@
 #	require_tracing			skip where the kernel's events cannot be had; $tracefs is where we see them
 #	instance_of PID			whether the dblockcheck of that PID has its private instance
 #	instances			the instances of all dblockchecks, one a line
+#	no_new_instance			no instance is there that was not before the test
 #	start_waiter NAME [STATEMENT]	a client that tries to get a write transaction until it has one
 
 require_tracing() {
@@ -12,10 +13,15 @@ require_tracing() {
 	tracefs=$BATS_TEST_TMPDIR/tracefs
 	mount_for_test -t tracefs none "$tracefs"
 	[[ -d $tracefs/events/filelock/fcntl_setlk ]] || skip 'needs the filelock events of the kernel'
+	instances_before=$(instances | sort)
 }
 
 instances() {
 	find "$tracefs/instances" -mindepth 1 -maxdepth 1 -name 'dblockcheck-*' -printf '%f\n'
+}
+
+no_new_instance() {
+	[[ -z $(comm -13 <(echo "$instances_before") <(instances | sort)) ]]
 }
 
 instance_of() {
