@@ -3,7 +3,7 @@
 # BUILD is the tree that everything goes to: make BUILD=build/asan CFLAGS='-g -fsanitize=address' …
 
 VERSION    := 0.1.0
-PACKAGES   := sqlite3 jansson libproc2 libcap libcrypto libzstd
+PACKAGES   := sqlite3 jansson libproc2 libcap libcrypto libzstd ncursesw
 BUILD      ?= build
 PREFIX     ?= /usr/local
 PKG_CONFIG ?= pkg-config

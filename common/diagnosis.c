@@ -22,6 +22,7 @@ static const struct {
 	{ "idle-writer", SEVERITY_WARNING, rule_idle_writer },
 	{ "reader-blocks-commit", SEVERITY_WARNING, rule_reader_blocks_commit },
 	{ "stopped-holder", SEVERITY_WARNING, rule_stopped_holder },
+	{ "waiting", SEVERITY_WARNING, rule_waiting },
 	{ "exclusive-mode", SEVERITY_WARNING, rule_exclusive_mode },
 	{ "hidden-holder", SEVERITY_WARNING, rule_hidden_holder },
 	{ "forked-connection", SEVERITY_WARNING, rule_forked_connection },

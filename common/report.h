@@ -24,6 +24,9 @@ struct report_style {
 void report_text(struct text *text, const struct survey *survey, const struct verdict *verdict,
 		 const struct diagnosis *diagnosis, const struct report_style *style);
 
+/* PIDs one a line, for a script. */
+void report_pids(struct text *text, const struct pid_list *pids);
+
 /* One object with the keys that the man page lists under JSON. */
 struct json_t *report_json(const char *tool, const struct survey *survey,
 			   const struct verdict *verdict, const struct diagnosis *diagnosis)

@@ -226,6 +226,28 @@ static json *holder_json(const struct survey *survey, const struct holder *holde
 	return object;
 }
 
+/* What is only guessed has no figures: nulls. */
+static json *waiter_json(const struct waiter *waiter)
+{
+	json *object = json_new_object(), *behind = NULL;
+
+	json_put_number(object, "pid", waiter->process.pid);
+	json_put_texts(object, "command", waiter->process.command, waiter->process.command_count);
+	json_put_text(object, "wants", waiter->wants);
+	behind = json_put_array(object, "behind");
+	for (size_t i = 0; i < waiter->behind_count; i++)
+		json_add_number(behind, waiter->behind[i]);
+	if (waiter->guessed) {
+		json_put_null(object, "seconds");
+		json_put_null(object, "attempts");
+	} else {
+		json_put_seconds(object, "seconds", waiter->seconds);
+		json_put_number(object, "attempts", waiter->attempts);
+	}
+	json_put_text(object, "source", waiter->guessed ? "guess" : "trace");
+	return object;
+}
+
 static void put_findings(json *document, const struct diagnosis *diagnosis)
 {
 	json *findings = json_put_array(document, "findings");
@@ -281,7 +303,11 @@ json *report_json(const char *tool, const struct survey *survey, const struct ve
 
 	for (size_t i = 0; i < survey->holders.count; i++)
 		json_add(holders, holder_json(survey, &survey->holders.items[i]));
-	(void)json_put_array(document, "waiters");
+
+	json *waiters = json_put_array(document, "waiters");
+
+	for (size_t i = 0; i < survey->waiters.count; i++)
+		json_add(waiters, waiter_json(&survey->waiters.items[i]));
 
 	json *hidden = json_put_object(document, "hidden");
 

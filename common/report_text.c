@@ -238,3 +238,9 @@ void report_text(struct text *text, const struct survey *survey, const struct ve
 	append_answers(text, survey, verdict);
 	append_findings(text, diagnosis, style);
 }
+
+void report_pids(struct text *text, const struct pid_list *pids)
+{
+	for (size_t i = 0; i < pids->count; i++)
+		text_append(text, "%d\n", pids->items[i]);
+}

@@ -20,7 +20,7 @@ rule rule_idle_writer, rule_active_writer, rule_reader_blocks_commit, rule_exclu
 rule rule_stale_snapshot, rule_pinned_wal;
 
 /* rules_processes.c: what the processes are. */
-rule rule_two_instances, rule_stopped_holder, rule_bystander, rule_hidden_processes;
+rule rule_two_instances, rule_stopped_holder, rule_bystander, rule_hidden_processes, rule_waiting;
 
 /* rules_files.c: what lies on the disk. */
 rule rule_leftover_wal, rule_replaced_file, rule_hot_journal, rule_unsafe_filesystem,

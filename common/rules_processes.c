@@ -276,3 +276,76 @@ bool rule_hidden_processes(const struct survey *survey, const struct verdict *ve
 				 "be seen with --visible-only");
 	return true;
 }
+
+static bool has_pid(const struct pid_list *list, pid_t pid)
+{
+	for (size_t i = 0; i < list->count; i++)
+		if (list->items[i] == pid)
+			return true;
+	return false;
+}
+
+/* "4377 is refused WRITE behind 4123 (12 attempts in 1.3 s)" */
+static void append_wait(struct text *why, const struct waiter *waiter)
+{
+	struct finding behind = { 0 };
+
+	for (size_t i = 0; i < waiter->behind_count; i++)
+		*memory_append(&behind.pids) = waiter->behind[i];
+
+	auto_free char *who = finding_who(&behind);
+
+	free(behind.pids.items);
+	text_append(why, "%d ", waiter->process.pid);
+	if (waiter->guessed)
+		text_append(why, "seems to wait");
+	else
+		text_append(why, "is refused %s", waiter->wants);
+	if (*who)
+		text_append(why, " behind %s", who);
+	if (waiter->guessed)
+		text_append(why, " (a guess: it sleeps for short times, again and again, as SQLite "
+				 "does between two attempts)");
+	else if (waiter->attempts == 1)
+		text_append(why, " (one attempt)");
+	else
+		text_append(why, " (%u attempts in %.1f s)", waiter->attempts, waiter->seconds);
+}
+
+bool rule_waiting(const struct survey *survey, const struct verdict *verdict,
+		  struct finding *finding)
+{
+	enum { MOST_TOLD = 4 };
+	const struct waiters *waiters = &survey->waiters;
+	struct finding behind = { 0 };
+	auto_text why = { 0 };
+	bool guessed = false;
+
+	(void)verdict;
+	if (waiters->count == 0)
+		return false;
+	for (size_t i = 0; i < waiters->count; i++) {
+		const struct waiter *waiter = &waiters->items[i];
+
+		*memory_append(&finding->pids) = waiter->process.pid;
+		guessed |= waiter->guessed;
+		for (size_t k = 0; k < waiter->behind_count; k++)
+			if (!has_pid(&behind.pids, waiter->behind[k]))
+				*memory_append(&behind.pids) = waiter->behind[k];
+		if (i < MOST_TOLD)
+			text_append(&why, "%s", i ? "; " : "");
+		if (i < MOST_TOLD)
+			append_wait(&why, waiter);
+	}
+	if (waiters->count > MOST_TOLD)
+		text_append(&why, "; and %zu more", waiters->count - MOST_TOLD);
+
+	auto_free char *who = finding_who(&behind);
+
+	finding->why = text_take(&why);
+	finding->fix = guessed ? memory_copy_text("run dblockcheck --trace as root, to be sure")
+		       : *who  ? memory_format("they go on when the transaction of %s ends", who)
+			       : memory_copy_text("");
+	free(behind.pids.items);
+	return true;
+}

@@ -26,6 +26,11 @@ void survey_release(struct survey *survey)
 	for (size_t i = 0; i < survey->holders.count; i++)
 		holder_release(&survey->holders.items[i]);
 	free(survey->holders.items);
+	for (size_t i = 0; i < survey->waiters.count; i++) {
+		process_release(&survey->waiters.items[i].process);
+		free(survey->waiters.items[i].behind);
+	}
+	free(survey->waiters.items);
 	free(survey->given);
 	free(survey->database);
 	free(survey->container);

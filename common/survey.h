@@ -25,6 +25,22 @@ struct survey_options {
 	double sample_seconds; /* between the two samples of activity; 0: one only */
 };
 
+/* One process that was refused a lock and has not had it since (waiters.h). */
+struct waiter {
+	struct process process;
+	const char *wants; /* SQLite's name of the lock; NULL when it is not known */
+	pid_t *behind;	   /* who holds what it wants; empty when that cannot be told */
+	size_t behind_count;
+	unsigned attempts; /* that were refused, while we listened */
+	double seconds;	   /* between the first and the last of them */
+	bool guessed;	   /* by the look of it only: then attempts and seconds are not known */
+};
+
+struct waiters {
+	struct waiter *items;
+	size_t count, capacity;
+};
+
 /* What the kernel said to the question whether the file is open anywhere (lease.h). */
 enum certificate {
 	CERTIFICATE_NONE,      /* could not be asked, or its answer would mean nothing here */
@@ -67,6 +83,7 @@ struct survey {
 	struct lock_probe probes[SLOT_COUNT]; /* F_GETLK's answers */
 	struct holders holders;		      /* sorted by PID */
 	enum certificate certificate;
+	struct waiters waiters; /* only where they were asked for */
 
 	bool scanned;		 /* all processes were looked for */
 	size_t hidden_processes; /* that may not be looked at */

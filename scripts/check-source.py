@@ -30,6 +30,7 @@ HEADERS = {
     "sqlite3.h": ("common/sqlite/",),
     "openssl/": ("common/base/digest.c",),
     "zstd.h": ("common/base/compress.c",),
+    "ncurses.h": ("common/base/screen.c",),
 }
 
 ALL = ("tools/", "common/")

@@ -21,7 +21,7 @@ END
 
 declare -A packages=(
 	[build]="gcc make pkg-config libc6-dev libsqlite3-dev libjansson-dev libproc2-dev libcap-dev
-		libssl-dev libzstd-dev"
+		libssl-dev libzstd-dev libncurses-dev"
 	[run]="jq make util-linux findutils coreutils libc-bin"
 	[demo]="python3 sqlite3 procps alembic python3-alembic"
 	[test]="git clang clang-format libclang-rt-dev llvm cppcheck shellcheck codespell mandoc

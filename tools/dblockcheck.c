@@ -3,7 +3,6 @@
 #include <getopt.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "common/base/cli.h"
@@ -17,12 +16,12 @@
 #include "common/diagnosis.h"
 #include "common/linux/container_path.h"
 #include "common/linux/privileges.h"
+#include "common/look.h"
 #include "common/report.h"
 #include "common/report_metrics.h"
 #include "common/survey.h"
-#include "common/survey_container.h"
 #include "common/verdict.h"
-#include "common/wait.h"
+#include "common/watch_run.h"
 
 enum {
 	KEY_FOR = CLI_LONG_ONLY,
@@ -32,7 +31,11 @@ enum {
 	KEY_VISIBLE_ONLY,
 	KEY_PIDS,
 	KEY_METRICS,
-	KEY_CONTAINER
+	KEY_CONTAINER,
+	KEY_TRACE,
+	KEY_WATCH,
+	KEY_FOR_SECONDS,
+	KEY_SVG
 };
 
 static const struct cli cli = {
@@ -52,6 +55,13 @@ static const struct cli cli = {
 			  "between two looks at what they do (0.2)" },
 			{ KEY_CONTAINER, "container", "NAME",
 			  "DATABASE is a path in this container" },
+			{ KEY_TRACE, "trace", "[=SECONDS]",
+			  "listen that long (1) for who is refused a lock" },
+			{ KEY_WATCH, "watch", "[=SECONDS]",
+			  "say what changes, each so many seconds (1)" },
+			{ KEY_FOR_SECONDS, "for-seconds", "SECONDS",
+			  "end --watch after so long, with its figures" },
+			{ KEY_SVG, "svg", "FILE", "draw what --watch has seen as a picture" },
 			{ KEY_VISIBLE_ONLY, "visible-only", NULL,
 			  "answer for what can be seen from here" },
 			{ KEY_PIDS, "pids", NULL,
@@ -66,50 +76,45 @@ static const struct cli cli = {
 
 struct request {
 	struct cli_settings settings;
-	struct survey_options options;
-	enum question question;
-	bool wait, visible_only, pids, metrics;
-	const char *container; /* whose paths are meant; NULL: this machine's */
-	double wait_seconds;   /* negative: for ever */
+	struct look look;
 };
 
 static bool take_option(struct request *request, int key, struct error *err)
 {
 	switch (key) {
 	case KEY_FOR:
-		return question_parse(optarg, &request->question) ||
+		return question_parse(optarg, &request->look.question) ||
 		       cli_bad_value(err, "--for", optarg);
 	case KEY_WAIT:
-		request->wait = true;
-		return !optarg || parse_seconds(optarg, &request->wait_seconds) ||
+		request->look.wait = true;
+		return !optarg || parse_seconds(optarg, &request->look.wait_seconds) ||
 		       cli_bad_value(err, "--wait", optarg);
 	case KEY_NO_SCAN:
-		request->options.scan = false;
+		request->look.options.scan = false;
 		return true;
 	case KEY_SAMPLE:
-		return cli_seconds(&request->options.sample_seconds, "--sample", err);
+		return cli_seconds(&request->look.options.sample_seconds, "--sample", err);
 	case KEY_CONTAINER:
-		request->container = optarg;
+		request->look.container = optarg;
 		return container_name_is_good(optarg) || cli_bad_value(err, "--container", optarg);
+	case KEY_TRACE:
+		request->look.trace = true;
+		return !optarg || cli_seconds(&request->look.waiters.seconds, "--trace", err);
+	case KEY_WATCH:
+		request->look.watching = true;
+		return !optarg || cli_seconds(&request->look.watch.interval, "--watch", err);
+	case KEY_FOR_SECONDS:
+		return cli_seconds(&request->look.watch.seconds, "--for-seconds", err);
+	case KEY_SVG:
+		request->look.watch.svg = optarg;
+		return *optarg || cli_bad_value(err, "--svg", optarg);
 	case KEY_VISIBLE_ONLY:
-		return cli_flag(&request->visible_only);
+		return cli_flag(&request->look.visible_only);
 	case KEY_METRICS:
-		return cli_flag(&request->metrics);
+		return cli_flag(&request->look.metrics);
 	default:
-		return cli_flag(&request->pids);
+		return cli_flag(&request->look.pids);
 	}
-}
-
-/* What cannot be asked for together. */
-static bool check_request(const struct request *request, int operands, struct error *err)
-{
-	if (operands == 0)
-		return fail(err, STATUS_USAGE, "which database? (see dblockcheck --help)");
-	if (request->pids + request->metrics + request->settings.json > 1)
-		return fail(err, STATUS_USAGE, "--pids, --metrics and --json exclude each other");
-	if (request->visible_only && !request->options.scan)
-		return fail(err, STATUS_USAGE, "--visible-only needs to look: not with --no-scan");
-	return true;
 }
 
 /* Returns CLI_END when there is work to do, else how it ended. */
@@ -120,20 +125,10 @@ static int read_command_line(struct request *request, int argc, char **argv, str
 	while ((key = cli_next(&cli, &request->settings, argc, argv, err)) >= 0)
 		if (!take_option(request, key, err))
 			return CLI_BAD;
-	if (key == CLI_END && !check_request(request, argc - optind, err))
+	if (key == CLI_END &&
+	    !look_is_possible(&request->look, argc - optind, request->settings.json, err))
 		return CLI_BAD;
 	return key;
-}
-
-/* The terminal's width where it is wider than a page of mail. */
-static size_t output_width(void)
-{
-	struct winsize size = { 0 };
-	const size_t least = 100;
-
-	if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > least)
-		return size.ws_col;
-	return least;
 }
 
 static void show_text(const struct request *request, const struct survey *survey,
@@ -150,24 +145,18 @@ static void show_text(const struct request *request, const struct survey *survey
 	output_write(text_string(&text));
 }
 
-static void show_pids(const struct pid_list *pids)
-{
-	auto_text text = { 0 };
-
-	for (size_t i = 0; i < pids->count; i++)
-		text_append(&text, "%d\n", pids->items[i]);
-	output_write(text_string(&text));
-}
-
 static void show(const struct request *request, const struct survey *survey,
 		 const struct verdict *verdict)
 {
 	auto_diagnosis diagnosis = { 0 };
 
-	if (request->settings.quiet || request->metrics)
+	if (request->settings.quiet || request->look.metrics)
 		return;
-	if (request->pids) {
-		show_pids(&verdict->blockers[request->question]);
+	if (request->look.pids) {
+		auto_text text = { 0 };
+
+		report_pids(&text, &verdict->blockers[request->look.question]);
+		output_write(text_string(&text));
 		return;
 	}
 	diagnosis_make(survey, verdict, &diagnosis);
@@ -186,31 +175,34 @@ static void show_metrics(const struct metrics *metrics)
 	output_write(text_string(&text));
 }
 
-static enum status check_database(const struct request *request, const struct proc_root *root,
+static enum status check_database(struct request *request, const struct proc_root *root,
 				  const char *path, struct metrics *metrics)
 {
 	struct error err = { 0 };
 	auto_survey survey = { 0 };
 	auto_verdict verdict = { 0 };
-	const double patience = request->wait ? request->wait_seconds : 0;
 
-	if (!wait_in_container(&survey, &verdict, root, request->container, path, &request->options,
-			       request->question, request->visible_only, patience, &err)) {
+	if (request->look.watching)
+		return watch_run(&request->look.watch, root, path, &err)
+			       ? STATUS_OK
+			       : output_failure(&cli, &request->settings, path, &err);
+	if (!look_take(&request->look, &survey, &verdict, root, path, &err)) {
 		metrics_add_failure(metrics, path);
 		return output_failure(&cli, &request->settings, path, &err);
 	}
 	metrics_add(metrics, &survey, &verdict);
+
+	auto_free char *doubt = waiters_doubt(&request->look.waiters);
+
+	if (request->look.trace && doubt && !request->settings.quiet)
+		message_line(doubt);
 	show(request, &survey, &verdict);
-	return verdict_exit_status(&verdict, request->question);
+	return verdict_exit_status(&verdict, request->look.question);
 }
 
 int main(int argc, char **argv)
 {
-	struct request request = {
-		.options = { .scan = true, .sample_seconds = 0.2 },
-		.question = CAN_MIGRATE,
-		.wait_seconds = -1,
-	};
+	struct request request = { .look = LOOK_USUAL };
 	struct error err = { 0 };
 	auto_proc_root root = PROC_ROOT_CLOSED;
 	auto_metrics metrics = { 0 };
@@ -219,22 +211,26 @@ int main(int argc, char **argv)
 	if (!program_start())
 		return STATUS_TROUBLE;
 	message_start(cli.tool);
+	request.look.watch.tool = cli.tool;
+	request.look.watch.write = output_now;
 
 	const int parsed = read_command_line(&request, argc, argv, &err);
 
 	if (parsed == CLI_SHOWN)
 		return (int)output_finish(STATUS_OK);
-	metrics.container = request.container;
+	metrics.container = request.look.container;
+	if (parsed == CLI_END && (request.look.trace || request.look.watching))
+		look_reach_events(&request.look, &request.settings);
 	if (parsed == CLI_BAD || !privileges_keep_looking(&err) ||
 	    !proc_root_open(&root, NULL, &err))
-		return (int)output_finish(output_failure(&cli, &request.settings, NULL, &err));
+		return program_end(output_failure(&cli, &request.settings, NULL, &err));
 	for (int i = optind; i < argc; i++) {
 		if (i > optind && !request.settings.json && !request.settings.quiet &&
-		    !request.pids && !request.metrics)
+		    !request.look.pids && !request.look.metrics)
 			output_write("\n");
 		status = status_worse(status, check_database(&request, &root, argv[i], &metrics));
 	}
-	if (request.metrics && !request.settings.quiet)
+	if (request.look.metrics && !request.settings.quiet)
 		show_metrics(&metrics);
-	return (int)output_finish(status);
+	return program_end(status);
 }

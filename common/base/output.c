@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "common/base/io.h"
@@ -61,6 +62,23 @@ void output_flush(void)
 {
 	errno = 0;
 	note_failure(fflush(stdout) != 0);
+}
+
+size_t output_width(void)
+{
+	struct winsize size = { 0 };
+	const size_t least = 100;
+
+	if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > least)
+		return size.ws_col;
+	return least;
+}
+
+bool output_now(const char *text)
+{
+	output_write(text);
+	output_flush();
+	return write_error == 0;
 }
 
 bool output_wants_color(const struct cli_settings *settings)

@@ -6,6 +6,7 @@
 #define BASE_OUTPUT_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 #include "common/base/cli.h"
 #include "common/base/error.h"
@@ -26,6 +27,12 @@ bool output_file(int fd, struct error *err);
 
 /* Hands on what was written so far, so that a reader of a pipe sees it now. */
 void output_flush(void);
+
+/* Writes and hands on; false when a write has failed and nobody reads the rest. */
+bool output_now(const char *text);
+
+/* The terminal's width where it is wider than a page of mail, else that of the page: 100 columns. */
+size_t output_width(void);
 
 /* Whether standard output should be coloured. */
 bool output_wants_color(const struct cli_settings *settings);

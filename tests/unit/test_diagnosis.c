@@ -1189,12 +1189,88 @@ static void many_are_named_with_the_number_of_the_rest(void **state)
 	}
 }
 
+static struct waiter *add_waiter(struct survey *survey, pid_t pid, pid_t behind)
+{
+	struct waiter *waiter = memory_append(&survey->waiters);
+
+	waiter->process.pid = pid;
+	waiter->behind = memory_allocate(1, sizeof *waiter->behind);
+	waiter->behind[0] = behind;
+	waiter->behind_count = behind != 0;
+	return waiter;
+}
+
+static void make_waiter(struct survey *survey)
+{
+	struct waiter *waiter = add_waiter(survey, 20, 10);
+
+	waiter->wants = "WRITE";
+	waiter->attempts = 12;
+	waiter->seconds = 1.25;
+}
+
+static void make_guessed_waiter(struct survey *survey)
+{
+	add_waiter(survey, 20, 10)->guessed = true;
+}
+
+static void make_a_queue(struct survey *survey)
+{
+	for (pid_t pid = 20; pid < 26; pid++) {
+		struct waiter *waiter = add_waiter(survey, pid, pid == 20 ? 0 : 10);
+
+		waiter->wants = "SHARED";
+		waiter->attempts = 1;
+	}
+}
+
+static void waiting_names_who_is_refused_what_behind_whom(void **state)
+{
+	static const struct {
+		void (*make)(struct survey *survey);
+		const char *why, *fix;
+	} cases[] = {
+		{ make_waiter, "20 is refused WRITE behind 10 (12 attempts in 1.2 s)",
+		  "they go on when the transaction of 10 ends" },
+		{ make_guessed_waiter,
+		  "20 seems to wait behind 10 (a guess: it sleeps for short times, again and "
+		  "again, as SQLite does between two attempts)",
+		  "run dblockcheck --trace as root, to be sure" },
+		{ make_a_queue,
+		  "20 is refused SHARED (one attempt); 21 is refused SHARED behind 10 (one "
+		  "attempt); 22 is refused SHARED behind 10 (one attempt); 23 is refused SHARED "
+		  "behind 10 (one attempt); and 2 more",
+		  "they go on when the transaction of 10 ends" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		auto_survey survey = { 0 };
+		auto_verdict verdict = { 0 };
+		auto_diagnosis diagnosis = { 0 };
+
+		made_up_start(&survey, JOURNAL_WAL);
+		cases[i].make(&survey);
+		diagnosis_make(&survey, &verdict, &diagnosis);
+
+		const struct finding *finding = find(&diagnosis, "waiting");
+
+		assert_non_null(finding);
+		assert_string_equal(finding->why, cases[i].why);
+		assert_string_equal(finding->fix, cases[i].fix);
+	}
+	RUN({ "waiting", false, JOURNAL_WAL, make_nothing, "" },
+	    { "waiting", true, JOURNAL_WAL, make_waiter, "20" },
+	    { "waiting", true, JOURNAL_ROLLBACK, make_a_queue, "20 21 22 23 24 25" });
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(idle_writer_needs_a_transaction_and_two_samples_asleep),
 		cmocka_unit_test(active_writer_is_the_one_that_works),
 		cmocka_unit_test(a_reader_blocks_a_commit_only_when_one_is_wanted),
+		cmocka_unit_test(waiting_names_who_is_refused_what_behind_whom),
 		cmocka_unit_test(exclusive_mode_is_told_from_a_commit),
 		cmocka_unit_test(who_repairs_is_told_from_who_writes),
 		cmocka_unit_test(lost_locks_are_told_from_locks_that_are_not_needed),

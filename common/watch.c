@@ -1,0 +1,367 @@
+#include "common/watch.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/base/memory.h"
+
+/* Processes kept apart; of more, the earliest that hold nothing are counted together. */
+enum { MOST_PROCESSES = 512 };
+
+/* SQLite tries again every tenth of a second at the latest; who pauses longer than this has given up in between. */
+static const double patience = 2;
+
+static unsigned bit(enum watch_kind kind)
+{
+	return 1U << kind;
+}
+
+const unsigned watch_writing =
+	1U << WATCH_RESERVED | 1U << WATCH_PENDING | 1U << WATCH_EXCLUSIVE | 1U << WATCH_WRITE;
+
+/* Which slot a kind is about, and whether it is the READ or the WRITE lock on it that counts. */
+static const struct {
+	const char *name;
+	enum lock_slot slot;
+	bool write;
+} kinds[WATCH_KINDS] = {
+	[WATCH_SHARED] = { "SHARED", SLOT_SHARED, false },
+	[WATCH_RESERVED] = { "RESERVED", SLOT_RESERVED, true },
+	[WATCH_PENDING] = { "PENDING", SLOT_PENDING, true },
+	[WATCH_EXCLUSIVE] = { "EXCLUSIVE", SLOT_SHARED, true },
+	[WATCH_WRITE] = { "WRITE", SLOT_WRITE, true },
+	[WATCH_CKPT] = { "CKPT", SLOT_CKPT, true },
+	[WATCH_RECOVER] = { "RECOVER", SLOT_RECOVER, true },
+	[WATCH_READ0] = { "READ0", SLOT_READ0, false },
+	[WATCH_READ0 + 1] = { "READ1", SLOT_READ1, false },
+	[WATCH_READ0 + 2] = { "READ2", SLOT_READ2, false },
+	[WATCH_READ0 + 3] = { "READ3", SLOT_READ3, false },
+	[WATCH_READ4] = { "READ4", SLOT_READ4, false },
+	[WATCH_DMS] = { "DMS", SLOT_DMS, false },
+	[WATCH_FOREIGN] = { "FOREIGN", SLOT_COUNT, false },
+};
+
+const char *watch_kind_name(enum watch_kind kind)
+{
+	return kinds[kind].name;
+}
+
+unsigned watch_kinds_of(const struct lock_bytes *locks)
+{
+	unsigned found = locks->foreign ? bit(WATCH_FOREIGN) : 0;
+
+	for (enum watch_kind kind = 0; kind < WATCH_FOREIGN; kind++)
+		if (kinds[kind].write ? lock_bytes_writes(locks, kinds[kind].slot)
+				      : lock_bytes_reads(locks, kinds[kind].slot))
+			found |= bit(kind);
+	/* Who raises SHARED to EXCLUSIVE has not let go of it, and comes back to it after the commit. */
+	return found & bit(WATCH_EXCLUSIVE) ? found | bit(WATCH_SHARED) : found;
+}
+
+void watch_start(struct watch *watch, double now)
+{
+	*watch = (struct watch){ .began = now };
+}
+
+static void release_process(struct watch_process *process)
+{
+	for (enum watch_kind kind = 0; kind < WATCH_KINDS; kind++) {
+		durations_release(&process->by_kind[kind].durations);
+		free(process->by_kind[kind].wait.behind);
+	}
+	free(process->owners);
+	free(process->columns);
+	free(process->recent);
+	if (process->process)
+		process_release(process->process);
+	free(process->process);
+}
+
+void watch_release(struct watch *watch)
+{
+	for (size_t i = 0; i < watch->count; i++)
+		release_process(&watch->items[i]);
+	free(watch->items);
+	durations_release(&watch->writers_out);
+	*watch = (struct watch){ 0 };
+}
+
+struct watch_process *watch_find(const struct watch *watch, pid_t pid)
+{
+	/* The latest are the busiest. */
+	for (size_t i = watch->count; i > 0; i--)
+		if (watch->items[i - 1].pid == pid && !watch->items[i - 1].gone)
+			return &watch->items[i - 1];
+	return NULL;
+}
+
+/* Adds what one process did to the row of the earlier ones. */
+static void merge(struct watch_process *into, const struct watch_process *from)
+{
+	for (enum watch_kind kind = 0; kind < WATCH_KINDS; kind++) {
+		durations_merge(&into->by_kind[kind].durations, &from->by_kind[kind].durations);
+		into->by_kind[kind].refused += from->by_kind[kind].refused;
+	}
+}
+
+/* Makes room: the one that was seen longest ago and holds nothing goes to the first row, which is nobody's own. */
+static void make_room(struct watch *watch)
+{
+	size_t oldest = 0;
+
+	if (watch->items[0].pid != 0) {
+		(void)memory_append(watch);
+		memmove(watch->items + 1, watch->items, (watch->count - 1) * sizeof *watch->items);
+		watch->items[0] = (struct watch_process){ 0 };
+	}
+	for (size_t i = 1; i < watch->count; i++)
+		if (watch->items[i].kinds == 0 &&
+		    (oldest == 0 || watch->items[i].last_seen < watch->items[oldest].last_seen))
+			oldest = i;
+	if (oldest == 0)
+		return;
+	merge(&watch->items[0], &watch->items[oldest]);
+	release_process(&watch->items[oldest]);
+	watch->count--;
+	memmove(&watch->items[oldest], &watch->items[oldest + 1],
+		(watch->count - oldest) * sizeof *watch->items);
+}
+
+static struct watch_process *find_or_add(struct watch *watch, pid_t pid, double now)
+{
+	struct watch_process *process = watch_find(watch, pid);
+
+	if (!process) {
+		if (watch->count >= MOST_PROCESSES)
+			make_room(watch);
+		process = memory_append(watch);
+		process->pid = pid;
+		process->first_seen = now;
+	}
+	process->last_seen = now;
+	return process;
+}
+
+static void begin_hold(struct watch_lock *lock, double now, bool from_before)
+{
+	lock->held = true;
+	lock->told = false;
+	lock->from_before = from_before;
+	lock->since = now;
+	lock->fresh = true;
+	lock->wait.attempts = 0;
+}
+
+static void end_hold(struct watch_lock *lock, double now)
+{
+	const double seconds = fmax(now - lock->since, 0);
+	struct watch_news *news = &lock->news;
+
+	durations_add(&lock->durations, seconds);
+	lock->held = false;
+	if (lock->told) {
+		news->released = true;
+		news->released_at = now;
+		news->released_after = seconds;
+		return;
+	}
+	if (news->holds.count++ == 0)
+		news->holds.first = lock->since;
+	news->holds.total += seconds;
+	news->holds.longest = fmax(news->holds.longest, seconds);
+}
+
+/* Somebody began or ceased to keep writers out. */
+static void count_writing(struct watch *watch, unsigned before, unsigned after, double now)
+{
+	const bool did = before & watch_writing, does = after & watch_writing;
+
+	if (does && !did && watch->writing++ == 0)
+		watch->writing_since = now;
+	if (did && !does && --watch->writing == 0)
+		durations_add(&watch->writers_out, fmax(now - watch->writing_since, 0));
+}
+
+/* Compares what the process held with what it holds. */
+static void settle(struct watch *watch, struct watch_process *process, double now, bool first_look)
+{
+	const unsigned before = process->kinds;
+	struct lock_bytes all = { 0 };
+
+	for (size_t i = 0; i < process->owner_count; i++) {
+		all.reads |= process->owners[i].locks.reads;
+		all.writes |= process->owners[i].locks.writes;
+		all.foreign |= process->owners[i].locks.foreign;
+	}
+	process->locks = all;
+	process->kinds = watch_kinds_of(&all);
+	for (enum watch_kind kind = 0; kind < WATCH_KINDS; kind++) {
+		if (process->kinds & ~before & bit(kind))
+			begin_hold(&process->by_kind[kind], now, first_look);
+		if (before & ~process->kinds & bit(kind))
+			end_hold(&process->by_kind[kind], now);
+	}
+	count_writing(watch, before, process->kinds, now);
+}
+
+static struct watch_owner *find_owner(struct watch_process *process, uint64_t id)
+{
+	for (size_t i = 0; i < process->owner_count; i++)
+		if (process->owners[i].id == id)
+			return &process->owners[i];
+	return NULL;
+}
+
+static struct watch_owner *find_or_add_owner(struct watch_process *process, uint64_t id)
+{
+	struct watch_owner *owner = find_owner(process, id);
+
+	if (owner)
+		return owner;
+	process->owners = memory_grow(process->owners, &process->owner_capacity,
+				      process->owner_count + 1, sizeof *process->owners);
+	owner = &process->owners[process->owner_count++];
+	*owner = (struct watch_owner){ .id = id };
+	return owner;
+}
+
+static void apply(struct watch_owner *owner, const struct watch_event *event)
+{
+	struct lock_bytes asked = { 0 };
+
+	lock_bytes_add(&asked, event->file, event->first, event->last, true);
+	owner->locks.reads &= (uint16_t)~asked.writes;
+	owner->locks.writes &= (uint16_t)~asked.writes;
+	if (event->act == WATCH_UNLOCKS) {
+		if (event->first == 0 && event->last == UINT64_MAX)
+			owner->locks.foreign = false;
+		return;
+	}
+	lock_bytes_add(&owner->locks, event->file, event->first, event->last,
+		       event->act == WATCH_TAKES_WRITE);
+}
+
+/*
+ * What a refused call was about. SQLite comes to SHARED through a READ lock on PENDING. It tries to move a reader's
+ * mark by a WRITE lock on its slot, and takes another slot when that is refused: that is nobody waiting.
+ */
+static enum watch_kind wanted_by(const struct watch_event *event)
+{
+	struct lock_bytes asked = { 0 };
+
+	lock_bytes_add(&asked, event->file, event->first, event->last,
+		       event->act == WATCH_TAKES_WRITE);
+	if (lock_bytes_reads(&asked, SLOT_PENDING))
+		return WATCH_SHARED;
+	for (enum watch_kind kind = WATCH_RESERVED; kind < WATCH_FOREIGN; kind++)
+		if (watch_kinds_of(&asked) & bit(kind))
+			return kind;
+	if (watch_kinds_of(&asked) & bit(WATCH_SHARED))
+		return WATCH_SHARED;
+	return WATCH_KINDS;
+}
+
+/* Whose locks refuse the call. */
+static void note_behind(const struct watch *watch, const struct watch_event *event,
+			struct watch_wait *wait)
+{
+	struct lock_bytes asked = { 0 };
+	const bool write = event->act == WATCH_TAKES_WRITE;
+
+	lock_bytes_add(&asked, event->file, event->first, event->last, true);
+	wait->behind_count = 0;
+	for (size_t i = 0; i < watch->count; i++) {
+		const struct watch_process *other = &watch->items[i];
+
+		if (other->pid == event->pid || other->gone ||
+		    !((other->locks.writes | (write ? other->locks.reads : 0)) & asked.writes))
+			continue;
+		wait->behind = memory_grow(wait->behind, &wait->behind_capacity,
+					   wait->behind_count + 1, sizeof *wait->behind);
+		wait->behind[wait->behind_count++] = other->pid;
+	}
+}
+
+bool watch_waits(const struct watch_lock *lock, double now)
+{
+	return lock->wait.attempts > 0 && now - lock->wait.last <= patience;
+}
+
+static void take_refusal(struct watch *watch, struct watch_process *process,
+			 const struct watch_event *event)
+{
+	const enum watch_kind kind = wanted_by(event);
+
+	if (kind == WATCH_KINDS)
+		return;
+
+	struct watch_lock *lock = &process->by_kind[kind];
+
+	if (!watch_waits(lock, event->time)) {
+		lock->wait.attempts = 0;
+		lock->wait.first = event->time;
+	}
+	lock->wait.attempts++;
+	lock->wait.last = event->time;
+	note_behind(watch, event, &lock->wait);
+	lock->refused++;
+	lock->fresh_refused = true;
+	if (lock->news.refused++ == 0)
+		lock->news.refused_first = event->time;
+}
+
+void watch_take_event(struct watch *watch, const struct watch_event *event)
+{
+	struct watch_process *process = watch_find(watch, event->pid);
+
+	/* A child that closes what it inherited holds nothing and is nobody. */
+	if (!process && event->act == WATCH_UNLOCKS)
+		return;
+	process = find_or_add(watch, event->pid, event->time);
+	if (event->refused) {
+		take_refusal(watch, process, event);
+		return;
+	}
+
+	/* What a look found is not told by open file: an unknown file's lock may be among it. */
+	if (event->act == WATCH_UNLOCKS && !find_owner(process, event->owner))
+		apply(find_or_add_owner(process, 0), event);
+	else
+		apply(find_or_add_owner(process, event->owner), event);
+	settle(watch, process, event->time, false);
+}
+
+void watch_take_look(struct watch *watch, double now, const struct watch_seen *seen, size_t count)
+{
+	const bool first_look = now <= watch->began;
+
+	for (size_t i = 0; i < watch->count; i++)
+		watch->items[i].owner_count = 0;
+	for (size_t i = 0; i < count; i++) {
+		struct watch_process *process = find_or_add(watch, seen[i].pid, now);
+
+		find_or_add_owner(process, 0)->locks = seen[i].locks;
+	}
+	for (size_t i = 0; i < watch->count; i++)
+		settle(watch, &watch->items[i], now, first_look);
+}
+
+void watch_forget(struct watch *watch, pid_t pid, double now)
+{
+	struct watch_process *process = watch_find(watch, pid);
+
+	if (!process)
+		return;
+	process->owner_count = 0;
+	settle(watch, process, now, false);
+	process->gone = true;
+}
+
+void watch_finish(struct watch *watch, double now)
+{
+	for (size_t i = 0; i < watch->count; i++) {
+		watch->items[i].owner_count = 0;
+		settle(watch, &watch->items[i], now, false);
+	}
+}

@@ -1,0 +1,44 @@
+#include "common/watch_identify.h"
+
+#include <stdlib.h>
+
+#include "common/base/memory.h"
+#include "common/base/scope.h"
+#include "common/linux/activity.h"
+
+void watch_identify(struct watch *watch, const struct proc_root *root)
+{
+	auto_free struct process *read = memory_allocate(watch->count + 1, sizeof *read);
+	auto_free size_t *rows = memory_allocate(watch->count + 1, sizeof *rows);
+	struct error ignored = { 0 };
+	size_t count = 0;
+
+	for (size_t i = 0; i < watch->count; i++) {
+		if (watch->items[i].process || watch->items[i].pid <= 0)
+			continue;
+		read[count].pid = watch->items[i].pid;
+		rows[count++] = i;
+	}
+	if (count == 0)
+		return;
+	(void)processes_read(root, read, count, &ignored);
+	for (size_t i = 0; i < count; i++) {
+		watch->items[rows[i]].process = memory_allocate(1, sizeof *read);
+		*watch->items[rows[i]].process = read[i];
+	}
+}
+
+void watch_bury(struct watch *watch, const struct proc_root *root, double now)
+{
+	for (size_t i = 0; i < watch->count; i++) {
+		const struct watch_process *row = &watch->items[i];
+
+		if (row->gone || row->pid <= 0 || !row->process)
+			continue;
+
+		const struct activity activity = activity_look(root, row->pid);
+
+		if (!activity.seen || activity.start_ticks != row->process->start_ticks)
+			watch_forget(watch, row->pid, now);
+	}
+}

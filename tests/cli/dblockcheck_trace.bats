@@ -1,0 +1,265 @@
+#!/usr/bin/env bats
+#
+# dblockcheck --trace: who is being refused now.
+
+bats_require_minimum_version 1.5.0
+
+setup() {
+	load ../helpers/clients.bash
+	load ../helpers/machine.bash
+	load ../helpers/dblockcheck.bash
+	load ../helpers/tracing.bash
+	machine_setup
+	dblockcheck_setup
+}
+
+teardown() {
+	clients_teardown
+	machine_teardown
+}
+
+start_writer() {
+	start_sql writer "$database"
+	ask writer sql 'BEGIN IMMEDIATE'
+}
+
+# waiter_is NAME WANTS BEHIND: one of waiters[], which tries again and again.
+waiter_is() {
+	answer_has --arg wants "$2" "[.waiters[] | select(.pid == \$pid.$1)] | length == 1 and
+		(.[0] | .wants == \$wants and .behind == [\$pid.$3] and .source == \"trace\" and
+		.attempts > 1 and .seconds > 0 and (.command | any(endswith(\"sql_client.py\"))))"
+}
+
+# --- with the kernel's events ---------------------------------------------------------------------
+
+@test "--trace names who is refused RESERVED, and whom it waits behind" {
+	require_tracing
+	make_database
+	start_writer
+	start_waiter late
+	survey "$database" --trace
+	waiter_is late RESERVED writer
+	finding_is waiting late
+	exit_status_is 1
+	run --separate-stderr dblockcheck --trace=0.5 -- "$database"
+	text=$output
+	text_has "^  waiting: $(pid late) is refused RESERVED behind $(pid writer) \([0-9]+ attempts in 0"
+	[[ -z $stderr ]]
+}
+
+@test "--trace names who is refused WRITE in WAL mode" {
+	require_tracing
+	make_database wal
+	start_writer
+	start_waiter late
+	survey "$database" --trace
+	waiter_is late WRITE writer
+	finding_is waiting late
+}
+
+@test "--trace names who cannot commit because of a reader" {
+	require_tracing
+	make_database
+	start_sql reader "$database"
+	ask reader cursor 'SELECT * FROM orders'
+	start_sql late "$database"
+	ask late sql 'PRAGMA busy_timeout = 60000'
+	ask late sql 'BEGIN IMMEDIATE'
+	ask late sql 'DELETE FROM orders'
+	tell late sql COMMIT
+	survey "$database" --trace
+	waiter_is late EXCLUSIVE reader
+}
+
+@test "--trace names a reader who is kept out" {
+	require_tracing
+	make_database
+	start_sql writer "$database"
+	ask writer sql 'BEGIN EXCLUSIVE'
+	start_waiter late 'SELECT count(*) FROM orders'
+	survey "$database" --trace
+	waiter_is late SHARED writer
+}
+
+@test "--trace counts an attempt that is not repeated, as of one without a busy timeout" {
+	require_tracing
+	make_database
+	start_writer
+	start_sql late "$database"
+	"$dblockcheck" --trace=1 --json "$database" >"$folder/answer" 3>&- 4>&- &
+	local job=$!
+	until_true listens "$job"
+	refused late sql 'BEGIN IMMEDIATE'
+	wait "$job" || true
+	answer=$(cat "$folder/answer")
+	answer_has '.waiters | length == 1 and .[0].pid == $pid.late and .[0].attempts == 1'
+}
+
+@test "--trace finds nobody where nobody is refused" {
+	require_tracing
+	make_database
+	start_writer
+	survey "$database" --trace=0.3
+	answer_has '.waiters == []'
+	no_finding waiting
+}
+
+@test "who got the lock in the end is no waiter" {
+	require_tracing
+	make_database wal
+	start_writer
+	"$dblockcheck" --trace=2 --json "$database" >"$folder/answer" 3>&- 4>&- &
+	local job=$!
+	until_true listens "$job"
+	start_waiter late
+	ask writer sql COMMIT
+	hear late ok
+	wait "$job" || true
+	answer=$(cat "$folder/answer")
+	answer_has '.waiters == [] and .blockers.write == [$pid.late]'
+}
+
+@test "the waiters of another database are not ours" {
+	require_tracing
+	make_database wal
+	local other=$folder/other.db
+	database=$other make_database wal
+	start_sql writer "$other"
+	ask writer sql 'BEGIN IMMEDIATE'
+	start_sql late "$other"
+	ask late sql 'PRAGMA busy_timeout = 60000'
+	tell late sql 'BEGIN IMMEDIATE'
+	survey "$database" --trace=0.5
+	answer_has '.waiters == []'
+	survey "$other" --trace=0.5
+	waiter_is late WRITE writer
+}
+
+# --- the instance ---------------------------------------------------------------------------------
+
+@test "the private instance is removed at the end" {
+	require_tracing
+	make_database
+	dblockcheck --trace=0.1 "$database"
+	no_new_instance
+}
+
+@test "the private instance is removed after SIGTERM and SIGINT too" {
+	require_tracing
+	make_database
+	local signal job ended
+	for signal in TERM INT; do
+		env --default-signal=INT "$dblockcheck" --trace=60 "$database" 3>&- 4>&- &
+		job=$!
+		until_true listens "$job"
+		kill "-$signal" "$job"
+		ended=0
+		wait "$job" || ended=$?
+		((ended == 128 + $(kill -l "$signal")))
+		run ! instance_of "$job"
+	done
+}
+
+@test "what a killed run left is removed by the next one" {
+	require_tracing
+	make_database
+	"$dblockcheck" --trace=60 "$database" 3>&- 4>&- &
+	local job=$!
+	until_true listens "$job"
+	kill -KILL "$job"
+	wait "$job" || true
+	instance_of "$job"
+	dblockcheck --trace=0.1 "$database"
+	run ! instance_of "$job"
+}
+
+@test "two runs at the same time leave each other's instance alone" {
+	require_tracing
+	make_database
+	"$dblockcheck" --trace=60 "$database" 3>&- 4>&- &
+	local job=$!
+	until_true listens "$job"
+	dblockcheck --trace=0.1 "$database"
+	listens "$job"
+	kill -TERM "$job"
+	wait "$job" || true
+	run ! instance_of "$job"
+}
+
+# --- without them ---------------------------------------------------------------------------------
+
+@test "without rights it says what is missing, and guesses who waits" {
+	require_root
+	make_database
+	open_to_everybody
+	chmod a+rwx "$folder"
+	chmod a+rw "$database"
+	local client
+	client=$(copy_for_everybody "$sql_client")
+	dblockcheck=$(copy_for_everybody "$dblockcheck")
+	for name in writer late idle; do
+		start "$name" "${nobody[@]}" "$client"
+		ask "$name" open "$database"
+	done
+	ask idle sql 'SELECT count(*) FROM orders'
+	ask writer sql 'BEGIN IMMEDIATE'
+	ask late sql 'PRAGMA busy_timeout = 60000'
+	tell late sql 'BEGIN IMMEDIATE'
+	as=("${nobody[@]}")
+	survey "$database" --trace
+	answer_has '.waiters == [{pid: $pid.late, command: .waiters[0].command, wants: null,
+		behind: [$pid.writer], seconds: null, attempts: null, source: "guess"}]'
+	finding_is waiting late
+	[[ $stderr == *'no trace'*'takes root'* ]]
+	run --separate-stderr dblockcheck --trace -- "$database"
+	text=$output
+	text_has "^  waiting: $(pid late) seems to wait behind $(pid writer) \(a guess"
+	run --separate-stderr dblockcheck -q --trace -- "$database"
+	[[ -z $output && -z $stderr ]]
+}
+
+@test "a process that sleeps for itself is not guessed to wait" {
+	require_root
+	make_database
+	start_writer
+	start_sql sleeper "$database"
+	# A long sleep is no busy handler.
+	start naps python3 -c 'import os, sqlite3, sys, time
+connection = sqlite3.connect(sys.argv[1])
+connection.execute("SELECT * FROM orders").fetchall()
+print("ready", os.getpid(), flush=True)
+time.sleep(1000)' "$database"
+	as=(unshare --mount --propagation private sh -c
+		'mount -t tmpfs none /sys && exec "$@"' sh setpriv "--bounding-set=-sys_admin" --)
+	survey "$database" --trace
+	[[ $stderr == *'no trace'* ]]
+	answer_has '.waiters == []'
+}
+
+# --- the command line -----------------------------------------------------------------------------
+
+@test "bad seconds for --trace are a wrong command line" {
+	make_database
+	local bad
+	for bad in '' x -1 1e9 1,5 99999999999999; do
+		run --separate-stderr dblockcheck --trace="$bad" "$database"
+		exit_status_is 2 "$bad"
+		[[ $stderr == *--trace* ]]
+	done
+}
+
+@test "--trace and --wait exclude each other" {
+	make_database
+	run --separate-stderr dblockcheck --trace --wait "$database"
+	exit_status_is 2
+}
+
+@test "--trace of several databases answers for each" {
+	make_database
+	database=$folder/other.db make_database
+	run --separate-stderr dblockcheck --json --trace=0.1 "$database" "$folder/other.db"
+	exit_status_is 0
+	[[ ${#lines[@]} == 2 ]]
+	run --separate-stderr dblockcheck --json --trace=0.1 "$database" "$folder/none.db"
+	exit_status_is 3
+}

@@ -1,0 +1,42 @@
+# shellcheck shell=bash
+# What tests of --trace and --watch need of the kernel's tracing. Needs clients.bash and machine.bash.
+#
+#	require_tracing			skip where the kernel's events cannot be had; $tracefs is where we see them
+#	instance_of PID			whether the dblockcheck of that PID has its private instance
+#	instances			the instances of all dblockchecks, one a line
+#	no_new_instance			no instance is there that was not before the test
+#	start_waiter NAME [STATEMENT]	a client that tries to get a write transaction until it has one
+
+require_tracing() {
+	require_root
+	[[ $(readlink /proc/self/ns/pid) == 'pid:[4026531836]' ]] || skip 'needs the initial PID namespace'
+	tracefs=$BATS_TEST_TMPDIR/tracefs
+	mount_for_test -t tracefs none "$tracefs"
+	[[ -d $tracefs/events/filelock/fcntl_setlk ]] || skip 'needs the filelock events of the kernel'
+	instances_before=$(instances | sort)
+}
+
+instances() {
+	find "$tracefs/instances" -mindepth 1 -maxdepth 1 -name 'dblockcheck-*' -printf '%f\n'
+}
+
+no_new_instance() {
+	[[ -z $(comm -13 <(echo "$instances_before") <(instances | sort)) ]]
+}
+
+instance_of() {
+	instances | grep -q "^dblockcheck-$1-"
+}
+
+# Its instance is there, and it listens.
+listens() {
+	local name
+	name=$(instances | grep "^dblockcheck-$1-") &&
+		[[ $(cat "$tracefs/instances/$name/events/filelock/locks_remove_posix/enable") == 1 ]]
+}
+
+start_waiter() {
+	start_sql "$1" "$database"
+	ask "$1" sql 'PRAGMA busy_timeout = 60000'
+	tell "$1" sql "${2-BEGIN IMMEDIATE}"
+}
