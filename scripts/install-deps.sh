@@ -29,7 +29,8 @@ declare -A packages=(
 		util-linux mount e2fsprogs btrfs-progs xfsprogs bindfs acl attr xxd libcap2-bin bsdutils
 		zstd patch restic rclone openssh-client openssh-server
 		docker.io docker-compose podman systemd prometheus
-		alembic python3-alembic python3-aiosqlite"
+		alembic python3-alembic python3-aiosqlite
+		libdbd-sqlite3-perl tcl libsqlite3-tcl php-cli php-sqlite3"
 )
 # The tests fetch dbmate with npm, whoever has installed that: Debian's npm and another Node.js exclude each other.
 command -v npm >/dev/null || packages[test]+=" npm"
