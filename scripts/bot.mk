@@ -14,7 +14,19 @@ dblocktools_quoted = '$(subst ','\'',$(1))'
 # The project is where make runs: nothing has to be quoted then.
 dblocktools_bot = '$(subst ','\'',$(dblocktools))/bot.sh' --say-start='make $(1)'
 dblocktools_migrate = '$(subst ','\'',$(dblocktools))/safe_migrate.sh' --say-start='make $(1)'
-REV ?= -1
+# Of the command line or of a Makefile; what lies in the environment by this name is something else.
+ifneq ($(filter undefined environment,$(origin REV)),)
+REV := -1
+endif
+ifeq ($(origin BACKUP),environment)
+BACKUP :=
+endif
+ifeq ($(origin YES),environment)
+YES :=
+endif
+ifeq ($(origin OPTIONS),environment)
+OPTIONS :=
+endif
 
 dev prod:                       ## start the bot, and see that it stays up
 	@$(call dblocktools_bot,$@) start $@
@@ -26,13 +38,13 @@ migrate-dev migrate-prod:       ## stop it, back up, migrate all or nothing, ver
 	@$(call dblocktools_migrate,$(@:migrate-%=%)) $(OPTIONS) $(@:migrate-%=%)
 
 downgrade-dev downgrade-prod:   ## take migrations back: REV=-1 (the usual one), or a revision
-	@$(call dblocktools_migrate,$(@:downgrade-%=%)) --down=$(call dblocktools_quoted,$(REV)) $(OPTIONS) $(@:downgrade-%=%)
+	@$(call dblocktools_migrate,$(@:downgrade-%=%)) --down=$(call dblocktools_quoted,$(value REV)) $(OPTIONS) $(@:downgrade-%=%)
 
 backup-dev backup-prod:         ## a verified backup, while the bot works
 	@$(call dblocktools_bot,$(@:backup-%=%)) backup $(@:backup-%=%)
 
 restore-dev restore-prod:       ## list the backups, ask, stop the bot, put one back
-	@$(call dblocktools_bot,$(@:restore-%=%)) $(if $(BACKUP),--backup=$(call dblocktools_quoted,$(BACKUP))) \
+	@$(call dblocktools_bot,$(@:restore-%=%)) $(if $(BACKUP),--backup=$(call dblocktools_quoted,$(value BACKUP))) \
 	  $(if $(YES),--yes) restore $(@:restore-%=%)
 
 status-dev status-prod:         ## who has the database open, and at which revision it is

@@ -69,23 +69,30 @@ dbmigrate_says() {
 
 # --- the verbs -------------------------------------------------------------------------------------------------------
 
-# These change something, or start what must not be started: one at a time.
+# These change something: one at a time.
 alone() {
 	state_open
 	state_lock
 	log_open "$verb-$environment"
-	heal || conclude
-	outcome_status=0
+}
+
+go_on_unless_told_to_end() {
+	[[ ! $signal ]] || die "$((128 + signal))" "interrupted"
 }
 
 # What an interrupted run has left is settled.
 end_record() {
-	[[ ! $record ]] || record_remove || die 3 "the record of an interrupted run cannot be removed: $(plain "$state/run.json")"
+	((${#record[@]} == 0)) || record_remove || die 3 "the record of an interrupted run cannot be removed: $(plain "$state/run.json")"
 }
 
 verb_start() {
 	alone
-	bot_can_start && bot_start || die 3 "the bot is not up: $reply"
+	# Not on a database that an interrupted run has left unclear.
+	heal || conclude
+	outcome_status=0
+	bot_can_start || die 3 "the bot is not up: $reply"
+	go_on_unless_told_to_end
+	bot_start || die "$((status == 5 ? 5 : 3))" "the bot is not up: $reply"
 	end_record
 	say "the bot runs"
 	status=0
@@ -94,7 +101,6 @@ verb_start() {
 verb_stop() {
 	alone
 	bot_stop && is_free || die "$status" "$reply"
-	end_record
 	start_command
 	say "the bot is stopped, and nobody uses $database_shown; to start it: $reply"
 }
@@ -127,18 +133,22 @@ verb_logs() {
 	status=$?
 }
 
+# It is also what ends a state that is not known, so nothing is healed before: the record of that stays until the backup is in place.
 verb_restore() {
-	local options=()
+	local unclear
 	alone
+	record_read || :
+	record_get unknown
+	unclear=$reply
 	choose_backup
 	say "what would change:"
 	run_tool dbrestore --dry-run -- "$chosen" "$database" || die "$status" "nothing was done"
 	talk_of <"$work/out"
 	may_restore
-	operation=restore target=$chosen
-	begin_record || die "$outcome_status" "$outcome; nothing was done"
-	record_write step 2 step_name stop || stop_restoring "the record of this run cannot be written"
+	operation=restore backup=$(realpath -- "$chosen") stopped=''
+	new_record step 2 step_name stop unknown "$unclear" || die 3 "the record of this run cannot be written; nothing was done"
 	bot_stop && is_free || stop_restoring "$reply"
+	go_on_unless_told_to_end
 	record_write step 5 step_name restore || stop_restoring "the record of this run cannot be written"
 	run_tool dbrestore -- "$chosen" "$database" || restore_failed "$status"
 	talk_of <"$work/out"
@@ -147,23 +157,25 @@ verb_restore() {
 	say "the bot is stopped; to start it: $reply"
 }
 
-# The bot may be stopped by now; the database is as it was.
+# The bot may be stopped by now; the database is as it was, also if that is not known.
 stop_restoring() {
 	local why=$1 how=$((status > 0 ? status : 3))
-	end_record
+	[[ $unclear ]] || end_record
 	start_command
 	die "$how" "$why; the database was not changed; to start the bot: $reply"
 }
 
-# A status that says nothing is no failure of dbrestore's own: it writes all or nothing, but which it was is not known.
+# A run of dbrestore that was cut off has left the old one or the new one, and the next start looks at it.
 restore_failed() {
 	local reply how=$1
 	start_command
-	if ((how == 7 || how == 2 || (how > 7 && how < 128) || how == 128 + 9 || how == 128 + 11)); then
-		record_write unknown "a restore was cut off (exit status $how)" || complain "the record of this run cannot be written"
+	if ((how > 128)); then
+		die "$how" "the restore was cut off; the database is the old one or the restored one; to start the bot: $reply"
+	elif ((how == 7 || how == 2 || how > 7)); then
+		record_write unknown "a restore failed with exit status $how" || complain "the record of this run cannot be written"
 		die 7 "the restore failed, and what the database is now is not known: do not start the bot; the backup is $(plain "$chosen")"
 	fi
-	end_record
+	[[ $unclear ]] || end_record
 	die "$how" "the restore failed; the database is as it was; to start the bot: $reply"
 }
 

@@ -1,5 +1,5 @@
 #!/bin/bash -p
-# shellcheck disable=SC2154,SC2034,SC2015 # what the libraries share, see lib/begin.bash
+# shellcheck disable=SC2154,SC2034,SC2015,SC2016 # what the libraries share, see lib/begin.bash
 # safe_migrate.sh - stop the bot of a project, back its database up, migrate it all or nothing, verify, and say how it is started.
 # See --help, and dblocktools.conf.example.
 here=$(realpath -- "${BASH_SOURCE[0]}") && here=${here%/*} || exit 3
@@ -144,13 +144,21 @@ rehearse() {
 # who runs out of room all the same changes nothing.
 enough_room() {
 	local size free reply
-	size=$(stat -L -c %s -- "$database" "$database-wal" 2>/dev/null | awk '{ sum += $1 } END { print sum }')
-	free=$(df --output=avail -B1 -- "${database%/*}" | tail -n 1)
+	size=$(size_of "$database") && size=$((size + $(size_of "$database-wal" || echo 0)))
+	free=$(room_at "${database%/*}") || failed 3 "the room beside the database cannot be seen" || return
 	((free > 3 * size + 1048576)) || failed 3 "there is room for $((free / 1048576)) MiB beside the database, and $((3 * size / 1048576 + 1)) MiB are needed" || return
 	backup_folder
 	[[ -d $reply ]] || return 0
-	free=$(df --output=avail -B1 -- "$reply" | tail -n 1)
+	free=$(room_at "$reply") || failed 3 "the room in $(plain "$reply") cannot be seen" || return
 	((free > size + 1048576)) || failed 3 "there is room for $((free / 1048576)) MiB in $(plain "$reply"), and the backup needs $((size / 1048576 + 1)) MiB"
+}
+
+size_of() {
+	stat -L -c %s -- "$1" 2>/dev/null | grep -x '[0-9]*'
+}
+
+room_at() {
+	df --output=avail -B1 -- "$1" 2>/dev/null | grep -x ' *[0-9]*'
 }
 
 stop_bot() {
@@ -201,18 +209,14 @@ migrate() {
 	esac
 }
 
-# What dbmigrate did, for the answer.
+# What dbmigrate did, for the answer. Who was killed has said nothing.
 keep_answer() {
-	local reply kept
-	kept=$(jq -c '{from, to, applied, schema_changes, tables, locked_seconds, migrate_log: .log} | with_entries(select(.value != null))' "$work/out" 2>/dev/null) || return
-	# Who was killed has said nothing.
-	[[ $kept ]] || return
-	answer=$(jq -c --argjson kept "$kept" '. + $kept' <<<"$answer")
-	json_text to "$work/out"
-	to=$reply
-	json_text backup "$work/out"
+	local reply
+	answer_is --slurpfile out "$work/out" '. + ($out[0] // {} | {from, to, applied, schema_changes, tables, locked_seconds, migrate_log: .log} |
+		with_entries(select(.value != null)))' 2>/dev/null || return
+	json_text to "$work/out" && to=$reply
 	# It made another one if somebody had written since the first.
-	[[ ! $reply ]] || backup=$reply
+	json_text backup "$work/out" && backup=${reply:-$backup}
 	step_note=$(jq -r 'if (.applied // []) == [] then "" else "\(.applied | length) applied, \(.from // "base") to \(.to // "base")" end' "$work/out" 2>/dev/null)
 }
 
@@ -255,9 +259,10 @@ is_done_already() {
 	[[ $operation == up && $target == head && $engine != command && $pending == 0 ]]
 }
 
-# The same that an interrupted run has done, and was told to do.
+# The same that an interrupted run has done, and was told to do; there may be more to do since.
 was_healed() {
-	[[ $healed == new && $healed_operation == "$operation" && $healed_target == "$target" ]]
+	[[ $healed == new && $healed_operation == "$operation" && $healed_target == "$target" ]] &&
+		{ [[ $operation != up || $target != head || $engine == command ]] || ((pending == 0)); }
 }
 
 run_steps() {
@@ -283,6 +288,14 @@ run_steps() {
 	step 2 stop stop_bot && step 3 'free?' see_free && step 4 backup back_up && step 5 migrate migrate && step 6 verify verify_database || return
 	summary=("$database_shown: migrated${from:+ from $from}${to:+ to $to}${backup:+; to undo: $(plain_words "$tools/dbrestore" "$backup" "$database")}")
 	step 7 start start_or_say
+}
+
+# Of another environment's nothing is known here, and a record that cannot be read is anybody's.
+forget_record() {
+	if [[ $(jq -r '.environment?' "$state/run.json" 2>/dev/null) == $([[ $environment == prod ]] && echo dev || echo prod) ]]; then
+		die 3 "the interrupted run was not for $environment; nothing was done"
+	fi
+	record_remove
 }
 
 can_do_it() {
@@ -311,7 +324,7 @@ main() {
 		state_lock
 		log_open "$environment"
 		json_put_text log "$log"
-		[[ ! $forget ]] || record_remove
+		[[ ! $forget ]] || forget_record
 		run_steps || :
 	fi
 	[[ ! $backup ]] || json_put_text backup "$backup"

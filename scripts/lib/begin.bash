@@ -13,7 +13,8 @@
 [[ -e /dev/fd/2 ]] || exec 2>/dev/null
 set +o posix
 set -u
-unset POSIXLY_CORRECT BASH_ENV ENV CDPATH GLOBIGNORE IFS
+unset POSIXLY_CORRECT BASH_COMPAT BASH_ENV ENV CDPATH GLOBIGNORE IFS
+[[ -d ${TMPDIR-} && -w $TMPDIR ]] || unset TMPDIR
 IFS=$' \t\n'
 callers_umask=$(umask)
 umask 077

@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# shellcheck disable=SC2154,SC2034,SC2015 # what the libraries share, see begin.bash
+# shellcheck disable=SC2154,SC2034,SC2015,SC2016 # what the libraries share, see begin.bash
 # The bot of an environment: how it is stopped, started, and seen to be there.
 #
 #	bot_look			$bot is "compose", "systemd", "local" or "none"; $bot_does says how it is started
@@ -38,6 +38,7 @@ bot_look() {
 	conf UNIT
 	if [[ $reply ]]; then
 		bot='systemd' unit=$reply
+		[[ $unit == *.* ]] || unit+=.service
 		bot_command=(systemctl start -- "$unit")
 		return
 	fi
@@ -53,34 +54,51 @@ bot_can_start() {
 	case $bot in
 	compose)
 		conf_path COMPOSE_FILE
-		local file=$reply
-		[[ -f $file ]] || { reply="COMPOSE_FILE: there is no $(plain "$file")" && return 1; }
-		is_trusted "$file" || { reply="COMPOSE_FILE: $reply" && return 1; }
+		[[ -f $reply ]] || { reply="COMPOSE_FILE: there is no $(plain "$reply")" && return 1; }
+		bot_is_trusted || return
 		run_program "${compose[@]}" ps -q || { reply="$(plain_words "${compose[@]}") ps: exit status $status" && return 1; }
 		;;
 	systemd)
 		systemctl cat -- "$unit" >/dev/null 2>&1 || { reply="systemd has no unit $unit" && return 1; }
 		;;
 	local)
-		(cd -- "$project" && command -v -- "${start[0]}" >/dev/null) || { reply="START: there is no program $(plain "${start[0]}")" && return 1; }
-		if ((EUID == 0)) && [[ ${start[0]} == */* ]]; then
-			(cd -- "$project" && is_trusted "${start[0]}") || { reply="START: $(plain "${start[0]}") belongs to another user" && return 1; }
-		fi
+		command -v -- "${start[0]}" >/dev/null || { reply="START: there is no program $(plain "${start[0]}")" && return 1; }
+		bot_is_trusted
 		;;
 	esac
+}
+
+# What root acts upon: the compose file; of START every word that names a file.
+bot_is_trusted() {
+	local word owner
+	if [[ $bot == compose ]]; then
+		conf_path COMPOSE_FILE
+		is_trusted "$reply" || { reply="COMPOSE_FILE: $reply" && return 1; }
+	elif [[ $bot == 'local' && $EUID == 0 ]]; then
+		read -r owner _ <<<"$(owner_of_database)"
+		for word in "${start[@]}"; do
+			[[ ! -e $word ]] || is_trusted "$word" "$owner" || { reply="START: $reply" && return 1; }
+		done
+	fi
+}
+
+# As whom the bot runs when root starts it.
+owner_of_database() {
+	stat -L -c '%u %g' -- "$database" 2>/dev/null || stat -L -c '%u %g' -- "${database%/*}"
 }
 
 # --- stopping --------------------------------------------------------------------------------------------------------
 
 # By what started it, which does not start it again then; and whoever has the file open all the same.
 bot_stop() {
-	local reply_grace options=()
+	local grace options=()
 	conf_or GRACE 10
-	reply_grace=$reply
+	grace=$reply
+	bot_is_trusted || { status=3 && return 1; }
 	case $bot in
 	compose)
 		# It takes whole seconds.
-		if ! run_program "${compose[@]}" stop -t "$(((10#${reply_grace%.*}) + 1))" "${services[@]}"; then
+		if ! run_program "${compose[@]}" stop -t "$(((10#${grace%.*}) + 1))" "${services[@]}"; then
 			reply="docker-compose could not stop it"
 			status=3
 			return 1
@@ -98,16 +116,55 @@ bot_stop() {
 	[[ ! $reply ]] || options+=("--match=$reply")
 	conf PROTECT
 	[[ ! $reply ]] || options+=("--protect=$reply")
-	run_tool botkill --color=never --grace="$reply_grace" "${options[@]}" -- "$database"
+	conf SETTLE
+	[[ ! $reply ]] || options+=("--settle=$reply")
+	run_tool botkill --color=never --grace="$grace" "${options[@]}" -- "$database"
 	# How to start again what was there by mistake is not what is wanted here.
 	talk_of < <(sed '/^  start it again with:/,$d' "$work/out")
 	case $status in
-	0) return ;;
+	0)
+		end_started "$grace"
+		return
+		;;
 	1 | 5) reply="the database is still held" status=5 ;;
 	4) reply="who holds the database could not be seen" ;;
 	*) reply="botkill ended with $status" status=3 ;;
 	esac
 	return 1
+}
+
+# What START has started, and does not hold the file now, or is what held it is a child of.
+end_started() {
+	local limit
+	is_started || return 0
+	say "  telling $started_pid to end, which START has started"
+	kill -TERM "$started_pid" 2>/dev/null
+	now_us
+	limit=$((reply / 1000 + $(milliseconds "$1")))
+	while is_started; do
+		now_us
+		if ((reply / 1000 > limit)); then
+			reply="$started_pid, which START has started, does not end" status=5
+			return 1
+		fi
+		sleep 0.1
+	done
+}
+
+# The last one of this environment, by PID and start time; nobody else gets both.
+is_started() {
+	local ticks
+	[[ $bot == 'local' && -f $state/bot-${conf_environment,,}.pid ]] || return
+	read -r started_pid ticks <"$state/bot-${conf_environment,,}.pid"
+	[[ $started_pid =~ ^[1-9][0-9]*$ && $ticks && $(start_ticks "$started_pid") == "$ticks" ]]
+}
+
+# Empty when it has ended. After the name, which may hold anything, the state comes first and the start time is the 20th.
+start_ticks() {
+	local stat
+	stat=$(cat "/proc/$1/stat" 2>/dev/null) || return
+	read -ra stat <<<"${stat##*) }"
+	[[ ${stat[0]} == [ZX] ]] || echo "${stat[19]}"
 }
 
 # Bystanders may stay: a file that is only read, without a lock, is migrated in place, and they see it.
@@ -139,53 +196,80 @@ is_free() {
 
 bot_start() {
 	status=3
-	case $bot in
-	none)
+	if [[ $bot == none ]]; then
 		reply="how it is started is not in dblocktools.conf"
 		return 1
-		;;
-	local)
-		users_of
-		ids_before=" ${user_ids[*]} "
-		if is_running_already; then
-			say "  $reply"
-			status=0
-			return
-		fi
+	fi
+	bot_is_trusted || return
+	bot_containers
+	users_of
+	ids_before=" ${user_ids[*]} "
+	if is_running_already; then
+		say "  $reply"
+		status=0
+		return
+	fi
+	if is_used_by_strangers; then
+		status=5
+		return 1
+	fi
+	if [[ $bot == 'local' ]]; then
 		start_detached || return
-		;;
-	*)
-		if ! run_program "${bot_command[@]}"; then
-			reply="$(plain_words "${bot_command[@]}") ended with $status"
-			status=3
-			return 1
-		fi
-		[[ $bot != compose ]] || mapfile -t containers < <("${compose[@]}" ps -q "${services[@]}" 2>/dev/null)
-		;;
-	esac
+	elif ! run_program "${bot_command[@]}"; then
+		reply="$(plain_words "${bot_command[@]}") ended with $status"
+		status=3
+		return 1
+	fi
+	bot_containers
+	status=3
 	bot_stays || return
 	status=0
 }
 
-# Two of one bot are what nobody wants. It is one if it was started by the same words, or is what MATCH is for.
+bot_containers() {
+	containers=()
+	[[ $bot != compose ]] || mapfile -t containers < <("${compose[@]}" ps -q "${services[@]}" 2>/dev/null {lock_fd}>&- {log_fd}>&-)
+}
+
+# Two of one bot are what nobody wants. It is the one that was started from here last, or was started by the same words. (The engine
+# and systemd know that by themselves.)
 is_running_already() {
-	local same match found
+	local same found
+	[[ $bot == 'local' ]] || return
+	if is_started; then
+		reply="it runs already: $started_pid"
+		return
+	fi
+	same=$(jq -nc '$ARGS.positional' --args -- "${start[@]}")
+	mapfile -t found < <(holders '. != 0' 'select((.command // []) == $same) | "\(.pid)"' --argjson same "$same")
+	((${#found[@]} > 0)) && reply="it runs already: ${found[*]}"
+}
+
+# Anybody else who uses the database may be a bot that was forgotten. Who is not what MATCH is for, or is spared by PROTECT, is meant
+# to be there.
+is_used_by_strangers() {
+	local match protect id command own names=()
 	conf MATCH
 	match=$reply
-	same=$(jq -nc '$ARGS.positional' --args -- "${start[@]}")
-	# shellcheck disable=SC2016 # jq's
-	mapfile -t found < <(holders '. != 0' 'select((.command // []) == $same or
-		($match != "" and ((.command // []) | join(" ") | test($match)))) | "\(.pid)"' --argjson same "$same" --arg match "$match")
-	((${#found[@]} > 0)) || return
-	reply="it runs already: ${found[*]}"
+	conf PROTECT
+	protect=$reply
+	own=" $(bot_holders_now | tr '\n' ' ') "
+	while IFS= read -r -d '' id && IFS= read -r -d '' command; do
+		[[ " ${user_ids[*]} " == *" $id "* && $own != *" $id "* ]] || continue
+		[[ ! $match || $command =~ $match ]] || continue
+		[[ ! $protect || ! $command =~ $protect ]] || continue
+		names+=("${id%:*}")
+	done < <(jq -j '.holders[] | "\(.pid):\(.start_ticks)\u0000\((.command // []) | join(" "))\u0000"' "$work/survey" 2>/dev/null)
+	((${#names[@]} > 0)) && reply="the database is used by ${names[*]} already: stop that first (or name it in PROTECT)"
 }
 
 # As the owner of the database, so that what it makes beside it is that owner's; with its own Ctrl+C, the caller's locale, mask and
 # (without root's rights) PATH; and without our lock, which would be held for as long as it runs.
 start_detached() {
-	local as=() out=$state/bot-${conf_environment,,}.log owner group
-	read -r owner group < <(stat -L -c '%u %g' -- "$database" 2>/dev/null || stat -L -c '%u %g' -- "${database%/*}")
-	if ((EUID == 0 && owner != 0)); then as=(setpriv "--reuid=$owner" "--regid=$group" --init-groups --); fi
+	local as=() out=$state/bot-${conf_environment,,}.log owner group groups=--init-groups
+	read -r owner group <<<"$(owner_of_database)"
+	getent passwd "$owner" >/dev/null || groups=--clear-groups
+	if ((EUID == 0 && owner != 0)); then as=(setpriv "--reuid=$owner" "--regid=$group" "$groups" --); fi
 	[[ ! -f $out || $(stat -c %s -- "$out") -lt 10000000 ]] || mv -T -- "$out" "$out.1"
 	{ : >>"$out"; } 2>/dev/null || {
 		reply="$(plain "$out"): cannot be written"
@@ -200,12 +284,13 @@ start_detached() {
 	) &
 	bot_pid=$!
 	disown "$bot_pid"
+	echo "$bot_pid $(start_ticks "$bot_pid")" 2>/dev/null >"$state/bot-${conf_environment,,}.pid" || :
 }
 
 # What says that it is the same run of the bot: containers and how often they were restarted, the unit's main process, or
 # the process that was started. Empty when it does not run.
 bot_run() {
-	local facts stat
+	local facts
 	case $bot in
 	compose)
 		((${#containers[@]} > 0)) || return
@@ -216,27 +301,26 @@ bot_run() {
 		[[ $(systemctl is-active -- "$unit") == active ]] && systemctl show -p MainPID -p NRestarts -- "$unit"
 		;;
 	local)
-		# After the name, which may hold anything, the state comes first and the start time is the 20th.
-		stat=$(cat "/proc/$bot_pid/stat" 2>/dev/null) || return
-		read -ra stat <<<"${stat##*) }"
-		[[ ${stat[0]} != [ZX] ]] && echo "$bot_pid ${stat[19]}"
+		facts=$(start_ticks "$bot_pid") && [[ $facts ]] && echo "$bot_pid $facts"
 		;;
 	esac
 }
 
 # Those of the processes with the database that are the bot: its containers', its unit's, or who was not there before.
 bot_holders() {
-	local id
 	users_of
+	bot_holders_now
+}
+
+bot_holders_now() {
+	local id
 	case $bot in
 	compose)
-		# shellcheck disable=SC2016 # jq's
-		holders '. != 0' 'select(.supervisor.id as $id | $ids | index($id)) | "\(.pid):\(.start_ticks)"' \
+			holders '. != 0' 'select(.supervisor.id as $id | $ids | index($id)) | "\(.pid):\(.start_ticks)"' \
 			--argjson ids "$(jq -nc '$ARGS.positional' --args -- "${containers[@]}")"
 		;;
 	systemd)
-		# shellcheck disable=SC2016 # jq's
-		holders '. != 0' 'select(.supervisor.name == $unit) | "\(.pid):\(.start_ticks)"' --arg unit "$unit"
+			holders '. != 0' 'select(.supervisor.name == $unit) | "\(.pid):\(.start_ticks)"' --arg unit "$unit"
 		;;
 	local)
 		for id in "${user_ids[@]}"; do

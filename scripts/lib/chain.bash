@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# shellcheck disable=SC2154,SC2034,SC2015 # what the libraries share, see begin.bash
+# shellcheck disable=SC2154,SC2034,SC2015,SC2016 # what the libraries share, see begin.bash
 # A run: its steps one after another, each announced, timed, logged and recorded; and its end, whatever it was.
 #
 #	step NUMBER NAME FUNCTION	one step; false: the run has failed, see failed()
@@ -45,10 +45,11 @@ heed_signal() {
 }
 
 step_add() {
-	local one
-	one=$(jq -nc --argjson step "$step_number" --arg name "$step_name" --argjson ok "$([[ $1 == ok ]] && echo true || echo false)" \
+	local one ok=false
+	[[ $1 != ok ]] || ok=true
+	one=$(jq -nc --argjson step "$step_number" --arg name "$step_name" --argjson ok "$ok" \
 		--argjson seconds "$2" --arg note "$step_note" '{step: $step, name: $name, ok: $ok, seconds: $seconds, note: $note}')
-	answer=$(jq -c --argjson one "$one" '.steps += [$one]' <<<"$answer")
+	answer_is --argjson one "$one" '.steps += [$one]'
 }
 
 failed() {
@@ -71,7 +72,7 @@ new_record() {
 	local reply
 	utc "$iso_8601"
 	record_write schema 1 environment "${conf_environment,,}" operation "$operation" target "$target" identity "$identity" \
-		from "$from" backup "$(printf %s "$backup" | base64 -w 0)" restart "$restart" began "$reply" "$@"
+		from "$from" backup "$(printf %s "$backup" | base64 -w 0)" restart "$restart" began "$reply" data "$data" "$@"
 }
 
 # Kept in base64: a path may hold any byte but one.
@@ -91,7 +92,8 @@ conclude() {
 	local reply restarted=false running='' command note='' signal=''
 	start_command
 	command=$reply
-	if ((outcome_status != 0)) && [[ $restart && $stopped && $data != unknown ]]; then
+	# Not once more what has just failed: there would be two of them.
+	if ((outcome_status != 0)) && [[ $restart && $stopped && $data != unknown && $step_name != start ]]; then
 		say "starting the bot again, on the data $(data_words)"
 		if bot_start; then
 			running=yes restarted=true
@@ -101,8 +103,8 @@ conclude() {
 	fi
 	close_record
 	((outcome_status != 0)) || [[ ! $restart || $step_number != "$steps_in_all" ]] || running=yes restarted=true
-	answer=$(jq -c --argjson restarted "$restarted" --arg data "$data" --arg command "$command" --arg stopped "$stopped" '
-		. + {data: $data, bot: {stopped: ($stopped != ""), restarted: $restarted, start_command: $command}}' <<<"$answer")
+	answer_is --argjson restarted "$restarted" --arg data "$data" --arg command "$command" --arg stopped "$stopped" '
+		. + {data: $data, bot: {stopped: ($stopped != ""), restarted: $restarted, start_command: $command}}'
 	if ((outcome_status != 0)); then
 		explain_failure "$running" "$command" "$note"
 	elif [[ $stopped && ! $running ]]; then
@@ -118,7 +120,7 @@ close_record() {
 	local reply
 	[[ $state ]] || return 0
 	if [[ $data != unknown ]]; then
-		[[ ! $record ]] || record_remove || complain "the record of this run cannot be removed: $(plain "$state/run.json")"
+		((${#record[@]} == 0)) || record_remove || complain "the record of this run cannot be removed: $(plain "$state/run.json")"
 	elif [[ ! $healing ]] && record_get unknown && [[ ! $reply ]]; then
 		new_record step 5 step_name "$step_name" unknown "$outcome" || complain "the record of this run cannot be written"
 	fi
@@ -146,6 +148,8 @@ explain_failure() {
 		[[ ! $backup ]] || complain "to put the backup back: $(plain_words "$tools/dbrestore" "$backup" "$database")"
 	elif [[ $1 ]]; then
 		complain "the bot runs again"
+	elif [[ $step_name == start ]]; then
+		complain "look at the bot; to start it: $2"
 	elif [[ $stopped ]]; then
 		complain "the bot is stopped; to start it: $2"
 	else
@@ -168,7 +172,7 @@ heal() {
 	record_get environment
 	if [[ $reply != "${conf_environment,,}" ]]; then
 		# Its database may be this one. It is that environment's to settle.
-		record=
+		record=()
 		failed 3 "a run for $reply was interrupted: run this for $reply first, which finishes or undoes it"
 		return
 	fi
@@ -215,7 +219,8 @@ heal() {
 	new)
 		say "the database is the one that this run made; it is verified now"
 		data=new
-		verify_database || return
+		# Somebody may have written since: nothing is put back.
+		run_verification || run_verification || { data=unknown && failed 7 "$reply; it is the database of an interrupted run"; } || return
 		;;
 	esac
 	healing=

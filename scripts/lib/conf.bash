@@ -17,7 +17,7 @@ declare -A conf_kinds=(
 	[KEEP_LAST]=count [KEEP_DAILY]=count [KEEP_WEEKLY]=count [KEEP_MONTHLY]=count
 	[COMPOSE]=words [COMPOSE_FILE]=path [COMPOSE_PROJECT]=text [COMPOSE_SERVICE]=words
 	[UNIT]=text [START]=words [MATCH]=text [PROTECT]=text
-	[GRACE]=number [START_SECONDS]=number [STEADY_SECONDS]=number [HOLDS_DATABASE]=yesno
+	[GRACE]=number [SETTLE]=number [START_SECONDS]=number [STEADY_SECONDS]=number [HOLDS_DATABASE]=yesno
 )
 declare -A conf_values=()
 conf_environment='' project=''
@@ -67,30 +67,47 @@ is_own_group() {
 	name=$(id -un "$1" 2>/dev/null) && [[ $(getent group "$2" | cut -d: -f1,4) == "$name:" ]]
 }
 
-# is_trusted PATH: nobody else can have written it, or put another one there. Without root's rights only "everybody" is too many.
+# is_trusted PATH [UID]: nobody but root, the user who called sudo, and UID can have written it, or put another one there: every folder and
+# every link on the way, as it is written. Without root's rights only "everybody" is too many.
 is_trusted() {
-	local at uid gid mode kind
-	at=$(realpath -e -- "$1" && printf x) || return
-	at=${at%$'\n'x}
+	local at=/ todo=$1 part target hops=0
+	[[ $todo == /* ]] || todo=$PWD/$todo
 	while :; do
-		IFS=: read -r uid gid mode kind < <(stat -c '%u:%g:%a:%F' -- "$at") || return
-		if [[ $EUID == 0 ]] && ! is_trusted_owner "$uid"; then
-			shown "$at"
-			reply="user $uid can write $reply"
-			return 1
+		is_trusted_node "$at" "${2-}" || return
+		todo=${todo#"${todo%%[!/]*}"}
+		[[ $todo ]] || return 0
+		part=${todo%%/*} todo=${todo#"$part"}
+		case $part in
+		.) continue ;;
+		..) at=${at%/*} at=${at:-/} && continue ;;
+		esac
+		if [[ -L ${at%/}/$part ]]; then
+			is_trusted_node "${at%/}/$part" "${2-}" || return
+			target=$(readlink -n -- "${at%/}/$part" && printf x) && ((++hops < 40)) || { reply="too many links" && return 1; }
+			todo=${target%x}$todo
+			[[ $todo != /* ]] || at=/
+		else
+			at=${at%/}/$part
 		fi
-		# In a folder like /tmp others can make files, but touch none of somebody else's.
-		if ! [[ $kind == directory ]] || (((8#$mode & 01000) == 0)); then
-			if (((8#$mode & 2) != 0)) || { ((EUID == 0 && (8#$mode & 020) != 0 && gid != 0)) && ! is_own_group "$uid" "$gid"; }; then
-				shown "$at"
-				reply="others can write $reply"
-				return 1
-			fi
-		fi
-		[[ $at != / ]] || return 0
-		at=${at%/*}
-		at=${at:-/}
 	done
+}
+
+is_trusted_node() {
+	local uid gid mode kind listed
+	IFS=: read -r uid gid mode kind < <(stat -c '%u:%g:%a:%F' -- "$1" 2>/dev/null) || { reply="$(plain "$1") is not there" && return 1; }
+	if [[ $EUID == 0 && $uid != "${2-}" ]] && ! is_trusted_owner "$uid"; then
+		reply="user $uid can write $(plain "$1")"
+		return 1
+	fi
+	# In a folder like /tmp others can make files, but touch none of somebody else's.
+	if [[ $kind == 'symbolic link' ]] || { [[ $kind == directory ]] && (((8#$mode & 01000) != 0)); }; then return 0; fi
+	# With an access control list the group's rights are those of all who are named in it.
+	# shellcheck disable=SC2012 # of stat and find neither tells
+	listed=$(ls -ld -- "$1" | head -c 11)
+	if (((8#$mode & 2) != 0)) || { ((EUID == 0 && (8#$mode & 020) != 0)) && { [[ $listed == *+ ]] || ! is_own_group "$uid" "$gid"; }; }; then
+		reply="others can write $(plain "$1")"
+		return 1
+	fi
 }
 
 # --- reading ---------------------------------------------------------------------------------------------------------

@@ -80,9 +80,9 @@ read_status() {
 	current='' pending=-1
 	# Of a program's database the revision is read all the same.
 	run_dbmigrate status || ((status == 1)) || return 1
-	json_text current "$work/out"
+	json_text current "$work/out" || return
 	current=$reply
-	[[ $engine == command ]] || pending=$(jq '.pending | length' "$work/out")
+	[[ $engine == command ]] || { pending=$(jq '.pending | length' "$work/out") && [[ $pending =~ ^[0-9]+$ ]]; }
 }
 
 # --- backups ---------------------------------------------------------------------------------------------------------
@@ -94,10 +94,12 @@ backup_folder() {
 
 # What dbbackup is given: $backup_options, the database and its folder for backups at the end.
 choose_backup_options() {
-	local reply key
+	local reply key rules=(LAST DAILY WEEKLY MONTHLY)
 	backup_options=()
 	if conf_yes COMPRESS; then backup_options+=(--compress); fi
-	for key in LAST DAILY WEEKLY MONTHLY; do
+	# An interrupted run may need the backup that it has made.
+	[[ $state || ! -e $project/.dblocktools/run.json ]] || rules=()
+	for key in "${rules[@]}"; do
 		conf "KEEP_$key"
 		[[ ! $reply ]] || backup_options+=("--keep-${key,,}=$reply")
 	done
@@ -130,22 +132,24 @@ same_file() {
 	same_database || failed 3 "another file is at $database_shown now"
 }
 
+# What is not sound, or is not where it was to go, is put back. If that only could not be found out, it is tried once more: a signal
+# or a full disk may be over.
 verify_database() {
-	local reply why=''
-	if ! run_verification; then
-		why=$reply
-		say "  $why"
-		put_back "$why"
-	fi
+	local reply
+	run_verification || run_verification || {
+		say "  $reply"
+		put_back "$reply"
+	}
 }
 
 run_verification() {
+	local run_output=/dev/null
 	same_database || { reply="another file is at $database_shown now" && return 1; }
-	"$tools/dbbackup" -q --verify=quick -- "$database" - >/dev/null 2>"$work/complaint" || {
-		status=$?
-		reply="the database does not verify (dbbackup ended with $status: $(tr -c '[:print:]\n' '?' <"$work/complaint" | paste -sd ' '))"
+	run_tool dbbackup -q --verify=quick -- "$database" - || {
+		reply="the database does not verify (dbbackup ended with $status)"
 		return 1
 	}
+	run_output=
 	# A program's database may have no revision.
 	[[ $engine != command || $to ]] || return 0
 	read_status || { reply="the revision cannot be read (dbmigrate ended with $status)" && return 1; }

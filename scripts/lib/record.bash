@@ -7,13 +7,16 @@
 #	state_lock			dies with 5 when another run is at work
 #	log_open			the log of this run is in $log
 #	record_write NAME VALUE...	changes the record and makes that durable; false: it is as it was
-#	record_read			$record is what an earlier run has left; false: nothing
+#	record_read			the array $record is what an earlier run has left; false: nothing
 #	record_get NAME			$reply: a text of it
 #	record_remove
 #
 # The record is one JSON object, replaced as a whole: rename(2) of a file that is on the disk, in a folder that is.
 
-state='' record=''
+state=''
+declare -A record=()
+# Until they are opened; what is told to close them then always can.
+exec {lock_fd}</dev/null {log_fd}>/dev/null
 most_logs=100
 
 state_open() {
@@ -62,37 +65,45 @@ plain_words() {
 
 # record_write NAME TEXT [NAME TEXT]...
 record_write() {
-	local file=$state/run.json new options=() names=()
+	local file=$state/run.json options=() name new
+	local -A all=()
+	for name in "${!record[@]}"; do all[$name]=${record[$name]}; done
 	while (($# > 0)); do
-		options+=(--arg "$1" "$2")
-		names+=("$1")
+		# A program may say much, and a command line is limited.
+		all[$1]=${2:0:8000}
 		shift 2
 	done
-	new=$(jq -c "${options[@]}" '. + ($ARGS.named)' <<<"${record:-"{}"}") || return
-	printf '%s\n' "$new" 2>/dev/null >"$file.new" && sync -- "$file.new" && mv -T -- "$file.new" "$file" && sync -- "$state" || {
+	for name in "${!all[@]}"; do options+=(--arg "$name" "${all[$name]}"); done
+	new=$(jq -nc "${options[@]}" '$ARGS.named') && [[ $new ]] || return
+	{ printf '%s\n' "$new" >"$file.new"; } 2>/dev/null && sync -- "$file.new" && mv -T -- "$file.new" "$file" && sync -- "$state" || {
 		rm -f -- "$file.new"
 		return 1
 	}
-	record=$new
+	for name in "${!all[@]}"; do record[$name]=${all[$name]}; done
 }
 
+# Whole, or not at all: half of it would be another record.
 record_read() {
-	local file=$state/run.json
+	local file=$state/run.json all=() index
+	record=()
 	rm -f -- "$file.new"
 	[[ -e $file || -L $file ]] || return
-	# To jq 1.6 an empty file is no failure.
-	[[ -f $file && ! -L $file ]] && record=$(jq -ce 'select(type == "object" and .schema == "1" and has("step"))' "$file" 2>/dev/null) && [[ $record ]] ||
+	if [[ -f $file && ! -L $file ]]; then
+		mapfile -d '' -t all < <(jq -sj 'select(length == 1) | .[0] | select(.schema == "1" and (.step | test("^[1-7]$")) and all(.[]; type == "string")) |
+			(to_entries[] | "\(.key)\u0000\(.value)\u0000"), "whole\u0000"' "$file" 2>/dev/null)
+	fi
+	if ((${#all[@]} < 3)) || [[ ${all[-1]} != whole ]]; then
 		die 3 "$(plain "$file"), which an interrupted run has left, cannot be read: look at the database with \
-dbmigrate status and dblockcheck, then run this with --forget; nothing was done"
+dbmigrate status and dblockcheck, then run safe_migrate.sh with --forget; nothing was done"
+	fi
+	for ((index = 0; index + 1 < ${#all[@]}; index += 2)); do record[${all[index]}]=${all[index + 1]}; done
 }
 
-# Exactly, also a name that is not UTF-8: these are kept in base64.
 record_get() {
-	reply=$(jq -j --arg name "$1" '.[$name] // empty' <<<"${record:-null}" && printf x)
-	reply=${reply%x}
+	reply=${record[$1]-}
 }
 
 record_remove() {
-	record=
+	record=()
 	rm -f -- "$state/run.json" "$state/run.json.new" && sync -- "$state"
 }

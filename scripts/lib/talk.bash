@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# shellcheck disable=SC2154,SC2034,SC2015 # what the libraries share, see begin.bash
+# shellcheck disable=SC2154,SC2034,SC2015,SC2016 # what the libraries share, see begin.bash
 # What the scripts say, and where: stdout is the answer, stderr is talk, and all of it goes to the log as well.
 #
 #	say TEXT			a line of talk; not with --quiet
@@ -11,17 +11,17 @@
 #	took SINCE_US			$reply: seconds since then, as 1.23
 #	utc FORMAT			$reply: the time
 #	json_put NAME VALUE...		see below
-#	json_text NAME FILE		$reply: a text of a JSON file, exactly, also when it is not UTF-8
+#	json_text NAME FILE		$reply: a text of a JSON file, exactly, also when it is not UTF-8; false: the file cannot be read
 
 me=${0##*/}
 me=${me%.sh}
 quiet='' json=''
-log=/dev/null log_fd='' log_failed=''
+log=/dev/null log_failed=''
 answer="{\"schema\":1,\"tool\":\"$me\"}"
 
 log_line() {
 	local reply
-	[[ $log_fd ]] || return 0
+	[[ $log != /dev/null ]] || return 0
 	utc "$iso_8601"
 	{ printf '%s %s\n' "$reply" "$1" >&"$log_fd"; } 2>/dev/null || log_failed=yes
 }
@@ -75,18 +75,27 @@ shown_words() {
 	reply=${line# }
 }
 
+# Without the functions that somebody may have put into ~/.jq.
+jq() {
+	HOME=/nonexistent command jq "$@"
+}
+
 # --- JSON ----------------------------------------------------------------------------------------------------------
+
+# answer_is ARGUMENT...: the answer becomes what jq makes of it, unless jq fails.
+answer_is() {
+	local new
+	new=$(jq -c "$@" <<<"$answer") && [[ $new ]] && answer=$new
+}
 
 # json_put NAME JSON adds a value to the answer; json_put_text NAME TEXT a text, and when that is not valid UTF-8 exactly, too,
 # in hex, under NAME_hex.
 json_put() {
-	answer=$(jq -c --arg name "$1" --argjson value "$2" '.[$name] = $value' <<<"$answer")
+	answer_is --arg name "$1" --slurpfile value <(printf %s "$2") '.[$name] = $value[0]'
 }
 
 json_put_text() {
-	local value
-	value=$(jq -Rsc . < <(printf %s "$2"))
-	json_put "$1" "$value"
+	json_put "$1" "$(printf %s "$2" | jq -Rsc .)"
 	if ! printf %s "$2" | iconv -f UTF-8 -t UTF-8 >/dev/null 2>&1; then
 		json_put "$1_hex" "\"$(printf %s "$2" | od -An -v -tx1 | tr -d ' \n')\""
 	fi
@@ -95,16 +104,16 @@ json_put_text() {
 # A text of an object in a file. Empty when it is not there, or null.
 json_text() {
 	local hex byte
-	hex=$(jq -r --arg name "$1_hex" '.[$name] // empty' "$2" 2>/dev/null)
+	reply=
+	hex=$(jq -sr --arg name "$1_hex" '.[0] | .[$name] // empty' "$2" 2>/dev/null) || return
 	if [[ $hex =~ ^([0-9a-f][0-9a-f])+$ ]]; then
-		reply=
 		while [[ $hex ]]; do
 			printf -v byte %b "\\x${hex:0:2}"
 			reply+=$byte hex=${hex:2}
 		done
 		return
 	fi
-	reply=$(jq -j --arg name "$1" '.[$name] // empty' "$2" 2>/dev/null && printf x)
+	reply=$(jq -sj --arg name "$1" '.[0] | .[$name] // empty' "$2" 2>/dev/null && printf x) || return
 	reply=${reply%x}
 }
 
@@ -130,10 +139,9 @@ finish() {
 
 fail_answer() {
 	local error
-	error=$(jq -nc --argjson status "$1" --arg message "$2" '{status: $status, message: $message}') ||
+	error=$(printf %s "$2" | jq -Rsc --argjson status "$1" '{status: $status, message: .}') && [[ $error ]] ||
 		error="{\"status\":$1,\"message\":\"failed\"}"
-	answer=$(jq -c --argjson error "$error" '.error = $error' <<<"$answer") ||
-		answer="{\"schema\":1,\"tool\":\"$me\",\"error\":$error}"
+	json_put error "$error" || answer="{\"schema\":1,\"tool\":\"$me\",\"error\":$error}"
 }
 
 die() {

@@ -4,7 +4,7 @@
 #
 #	tools_find			where they are; dies when one is missing or of another version
 #	database_open			$database is there; its identity is in $identity
-#	run_tool NAME ARGUMENT...	runs one; its answer is in $work/out, its talk is shown; $status is how it ended
+#	run_tool NAME ARGUMENT...	runs one; its answer is in $work/out (or goes to $run_output), its talk is shown; $status is how it ended
 #	run_program PROGRAM ARGUMENT...	the same for any program
 #	same_database			whether the path still leads to the same file
 #	users_of			$users, $user_ids, $bystanders: the processes that have the database open
@@ -28,6 +28,8 @@ tools_find() {
 	done
 }
 
+may_be_missing=
+
 database_open() {
 	conf_path DATABASE
 	database=$reply
@@ -36,7 +38,7 @@ database_open() {
 	trap 'rm -rf -- "$work"' EXIT
 	identity=
 	# A bot makes its database when it is started first.
-	[[ -e $database || -L $database || ! ${may_be_missing-} ]] || return 0
+	[[ -e $database || -L $database || ! $may_be_missing ]] || return 0
 	[[ -f $database ]] || die 3 "$database_shown: there is no such database; nothing was done"
 	identity=$(stat -L -c '%d:%i' -- "$database") || die 3 "$database_shown: cannot be looked at; nothing was done"
 }
@@ -49,12 +51,17 @@ same_database() {
 
 # In the background, so that a signal to this script reaches it at once (see on_signal). It finds nothing to read.
 run_program() {
-	local talk talker before
+	local talk talker before output=${run_output:-$work/out}
 	log_line "runs: $(plain_words "$@")"
 	# It ends when nobody talks any more, and not before.
 	exec {talk}> >(trap '' INT TERM HUP && talk_of)
 	talker=$!
-	"$@" >"$work/out" 2>&"$talk" </dev/null {talk}>&- &
+	if [[ $1 == "$tools"/* || $2 == PATH=* ]]; then
+		"$@" >"$output" 2>&"$talk" </dev/null {talk}>&- &
+	else
+		# Others may leave something that lives on, and would keep our lock.
+		"$@" >"$output" 2>&"$talk" </dev/null {talk}>&- {lock_fd}>&- {log_fd}>&- &
+	fi
 	child=$!
 	exec {talk}>&-
 	# A signal ends the wait, not what is waited for.
