@@ -11,6 +11,7 @@
 #include "common/base/scope.h"
 #include "common/base/text.h"
 #include "common/holders_text.h"
+#include "common/linux/file_digest.h"
 #include "common/linux/lock_table.h"
 #include "common/linux/mounts.h"
 
@@ -81,6 +82,25 @@ static bool load_made(struct backup_job *job, struct backup_manifest *made, stru
 	return true;
 }
 
+/* That its bytes are still those of its manifest: it is the way back. */
+static bool is_whole(const struct backup_job *job, const struct backup_manifest *made,
+		     struct error *err)
+{
+	auto_free char *shown = text_printable(job->destination);
+	auto_close int fd = openat(job->place.folder_fd, made->file,
+				   O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	char digest[DIGEST_TEXT_SIZE] = "";
+	uint64_t length = 0;
+
+	if (fd < 0)
+		return fail_errno(err, STATUS_TROUBLE, "%s: cannot be read", shown);
+	return file_digest_of(fd, digest, &length, NULL, err) &&
+	       (strcmp(digest, made->digest) == 0 ||
+		fail(err, STATUS_TROUBLE,
+		     "%s: is damaged: it is not what its manifest says; nothing was changed",
+		     shown));
+}
+
 /* Whether the copy that was taken now is what the backup from before holds, byte for byte. */
 static bool is_enough(struct backup_job *job, const struct backup_manifest *made, bool *enough,
 		      struct error *err)
@@ -97,7 +117,7 @@ static bool is_enough(struct backup_job *job, const struct backup_manifest *made
 			    "%s: is the backup of another database; nothing was changed", shown);
 	}
 	*enough = strcmp(made->database_digest, now->database_digest) == 0;
-	return true;
+	return !*enough || is_whole(job, made, err);
 }
 
 static bool make(struct backup_job *job, struct error *err)

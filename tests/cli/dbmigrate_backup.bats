@@ -110,6 +110,12 @@ the_backup_is() {
 	refuses_to 3 --backup="$backup" up "$database"
 	error_says 'no verified backup'
 
+	cp "$good" "$BATS_TEST_TMPDIR/kept"
+	flip_bit "$good" 5000
+	refuses_to 3 --backup="$good" up "$database"
+	error_says 'damaged'
+	cp "$BATS_TEST_TMPDIR/kept" "$good"
+
 	truncate -s +1 "$good"
 	refuses_to 3 --backup="$good" up "$database"
 	error_says 'no backup'
