@@ -1200,7 +1200,7 @@ static struct waiter *add_waiter(struct survey *survey, pid_t pid, pid_t behind)
 	return waiter;
 }
 
-static void make_waiter(struct survey *survey)
+static void make_refused_waiter(struct survey *survey)
 {
 	struct waiter *waiter = add_waiter(survey, 20, 10);
 
@@ -1230,7 +1230,7 @@ static void waiting_names_who_is_refused_what_behind_whom(void **state)
 		void (*make)(struct survey *survey);
 		const char *why, *fix;
 	} cases[] = {
-		{ make_waiter, "20 is refused WRITE behind 10 (12 attempts in 1.2 s)",
+		{ make_refused_waiter, "20 is refused WRITE behind 10 (12 attempts in 1.2 s)",
 		  "they go on when the transaction of 10 ends" },
 		{ make_guessed_waiter,
 		  "20 seems to wait behind 10 (a guess: it sleeps for short times, again and "
@@ -1260,7 +1260,7 @@ static void waiting_names_who_is_refused_what_behind_whom(void **state)
 		assert_string_equal(finding->fix, cases[i].fix);
 	}
 	RUN({ "waiting", false, JOURNAL_WAL, make_nothing, "" },
-	    { "waiting", true, JOURNAL_WAL, make_waiter, "20" },
+	    { "waiting", true, JOURNAL_WAL, make_refused_waiter, "20" },
 	    { "waiting", true, JOURNAL_ROLLBACK, make_a_queue, "20 21 22 23 24 25" });
 }
 
