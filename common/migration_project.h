@@ -54,7 +54,8 @@ char *project_fingerprint(const struct project *project, const struct project_op
 
 /*
  * For root: whether nobody but root and `uid`, as whom its code is to run, can have written what is run: where it lies, and
- * Alembic's settings and program. Whoever else could would have their code run as that user. Without root's rights always.
+ * Alembic's settings and program. Whoever else could would have their code run as that user. Who called sudo (SUDO_UID,
+ * as git takes it for safe.directory) may: they can become root anyway. Without root's rights always.
  */
 bool project_is_trusted(const struct project *project, uid_t uid, struct error *err);
 

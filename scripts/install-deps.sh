@@ -25,7 +25,7 @@ declare -A packages=(
 	[run]="jq make util-linux findutils coreutils libc-bin"
 	[demo]="python3 sqlite3 procps alembic python3-alembic"
 	[test]="git clang clang-format libclang-rt-dev llvm cppcheck shellcheck codespell mandoc
-		bats jq libcmocka-dev valgrind strace lsof psmisc procps tmux python3 sqlite3
+		bats jq gojq libcmocka-dev valgrind strace lsof psmisc procps tmux python3 sqlite3
 		util-linux mount e2fsprogs btrfs-progs xfsprogs bindfs acl attr xxd libcap2-bin bsdutils
 		zstd patch restic rclone openssh-client openssh-server
 		docker.io docker-compose podman systemd prometheus

@@ -52,7 +52,7 @@ static const struct cli cli = {
 			{ KEY_MIGRATIONS, "migrations", "FOLDER", "where the SQL files are" },
 			{ KEY_ALEMBIC, "alembic", "FILE", "the project's alembic.ini" },
 			{ KEY_ALEMBIC_COMMAND, "alembic-command", "PROGRAM", "the Alembic to use" },
-			{ KEY_BACKUP, "backup", "FOLDER", "where the backup goes (backups/); or one just made" },
+			{ KEY_BACKUP, "backup", "FOLDER", "where it goes (backups/), or is" },
 			{ KEY_NO_BACKUP, "no-backup", NULL, "make none" },
 			{ KEY_IN_PLACE, "in-place", NULL, "run on the file itself; weaker" },
 			{ KEY_ALLOW_ROW_LOSS, "allow-row-loss", "TABLE",

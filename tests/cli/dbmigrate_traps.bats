@@ -55,6 +55,20 @@ bots_project() {
 	is_same "$bot" "$(cat "$project/ran")"
 }
 
+@test "a project of the user who called sudo is run, and only of that one" {
+	bots_project
+	chown 777 "$database" "$folder"
+	local word
+	for word in "" 0 778 "0$bot" "+$bot" "-1" " $bot" "$bot " "${bot}x" 0x3039 "$((bot + 4294967296))" 4294967295; do
+		SUDO_UID=$word migrate 3 status "$database"
+		error_says "user $bot can write .*would run as user 777"
+	done
+	[ ! -e "$project/ran" ]
+	install -o 777 /dev/null "$project/ran"
+	SUDO_UID=$bot migrate 1 status "$database"
+	is_same 777 "$(cat "$project/ran")"
+}
+
 @test "a journal that names another file does not get it deleted" {
 	bots_project
 	echo precious >"$victim"

@@ -18,6 +18,12 @@
 
 dblockcheck=${DBLOCKTOOLS_BIN:-$repository/build}/dblockcheck
 
+# jq 1.6 takes 30 ms to start, a quarter of what all tests took together; gojq, the same language, takes 5. It sorts an
+# object's keys, so no test may go by their order.
+if type -P gojq >/dev/null; then
+	jq() { gojq "$@"; }
+fi
+
 # How dblockcheck is run: as=(unshare ...) puts it into a namespace, options=(...) are for all runs.
 as=()
 options=()
@@ -111,8 +117,7 @@ judge_answer() {
 		.schema == 1 and .tool == "dblockcheck" and
 			if has("error") then is_error else is_answer end,
 		if has("error") then .error else
-			{status, read: verdict("read"), write: verdict("write"),
-				migrate: verdict("migrate"), holders: [.holders[].pid] | sort}
+			[.status, verdict("read", "write", "migrate"), ([.holders[].pid] | sort)]
 		end' <<<"$answer")
 	is_same true "$well_formed"
 }
@@ -195,12 +200,12 @@ answer_is() {
 # The verdict is the one in $can of answer_is.
 summary_is() {
 	local expected question who
-	expected="{\"status\":\"$1\""
+	expected="[\"$1\""
 	for question in read write migrate; do
 		who=${can[$question]}
-		expected+=",\"$question\":[$(can_for "$who"),$(list_of "$who")]"
+		expected+=",[$(can_for "$who"),$(list_of "$who")]"
 	done
-	expected+=",\"holders\":$(list_of "${can[holders]}")}"
+	expected+=",$(list_of "${can[holders]}")]"
 	is_same "$expected" "$summary"
 }
 

@@ -15,7 +15,7 @@ static void make_books(const char *folder, const char *mode)
 
 	(void)snprintf(sql, sizeof sql,
 		       "PRAGMA journal_mode=%s; CREATE TABLE t(n INTEGER PRIMARY KEY, v);"
-		       "WITH s(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM s WHERE i < 3000)"
+		       "WITH s(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM s WHERE i < 700)"
 		       "INSERT INTO t SELECT i, randomblob(900) FROM s",
 		       mode);
 	database_make(folder, "a.db", sql);
@@ -73,13 +73,13 @@ static void change(void **state, const char *end, int64_t rows)
 
 static void a_large_transaction_that_is_rolled_back_leaves_what_was_there(void **state)
 {
-	change(state, "ROLLBACK", 3000);
+	change(state, "ROLLBACK", 700);
 }
 
 static void a_large_transaction_is_whole_after_its_commit(void **state)
 {
-	/* 3000 less the 428 multiples of 7, and a copy of each of the 515 multiples of 5 among the rest. */
-	change(state, "COMMIT", 3000 - 428 + 515);
+	/* 700 less the 100 multiples of 7, and a copy of each of the 120 multiples of 5 among the rest. */
+	change(state, "COMMIT", 700 - 100 + 120);
 }
 
 /* Bytes that this process has given to write(2) and its like (proc(5)). */

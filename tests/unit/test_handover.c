@@ -63,7 +63,7 @@ static void the_last_document_is_the_one(void **state)
 
 static void large_documents_fit(void **state)
 {
-	enum { LARGE = 4 << 20 };
+	enum { LARGE = 2 << 20 };
 	auto_close int fd = made();
 	auto_free char *text = memory_allocate(LARGE + 1, 1);
 
