@@ -308,7 +308,8 @@ check_format() {
 
 check_lint() {
 	local shell bats python failed=0
-	mapfile -t shell < <(find_files '*.sh' '*.bash' run)
+	mapfile -t shell < <(find_files '*.sh' '*.bash')
+	shell+=(.ci/run)
 	mapfile -t bats < <(find_files '*.bats')
 	mapfile -t python < <(find_files '*.py')
 	shellcheck -x "${shell[@]}" || failed=1

@@ -116,7 +116,8 @@ static bool make_instance(struct lock_trace *trace, const struct proc_root *root
 	if (mkdirat(trace->instances_fd, trace->name, 0700) != 0) {
 		const bool refused = errno == EACCES || errno == EPERM;
 
-		trace->name = (free(trace->name), NULL);
+		free(trace->name);
+		trace->name = NULL;
 		return refused ? fail(err, STATUS_TROUBLE, "it takes root: tracefs refuses us")
 			       : fail_errno(err, STATUS_TROUBLE, "tracefs: no instance");
 	}
