@@ -107,10 +107,11 @@ static bool place_lock(int fd, const char *text)
 
 	if (!strcmp(class, "posix"))
 		place_record_lock(fd, F_SETLK, type == 'w', range);
-	else if (!strcmp(class, "wait"))
-		awaited.fd = fd, awaited.write = type == 'w',
+	else if (!strcmp(class, "wait")) {
+		awaited.fd = fd;
+		awaited.write = type == 'w';
 		awaited.range = strrchr(text, ':') + 1;
-	else if (!strcmp(class, "ofd"))
+	} else if (!strcmp(class, "ofd"))
 		place_record_lock(fd, F_OFD_SETLK, type == 'w', range);
 	else if (strcmp(class, "flock"))
 		return false;

@@ -66,7 +66,7 @@ static void put(struct page *page, const void *bytes, size_t length)
 
 static void put_head(struct page *page, unsigned kind, unsigned delta)
 {
-	const struct head head = { kind, delta };
+	const struct head head = { kind & 0x1f, delta & 0x7ffffff };
 
 	put(page, &head, sizeof head);
 }
