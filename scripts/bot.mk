@@ -70,5 +70,8 @@ endif
 # "make" alone starts nothing. A project with a usual target of its own has that before the include.
 .DEFAULT_GOAL := $(if $(filter-out dev,$(.DEFAULT_GOAL)),$(.DEFAULT_GOAL),help-bot)
 
+# make would expand them once more for the programs that it runs.
+unexport REV BACKUP YES OPTIONS
+
 .PHONY: dev prod stop-dev stop-prod migrate-dev migrate-prod downgrade-dev downgrade-prod backup-dev backup-prod \
         restore-dev restore-prod status-dev status-prod check-dev check-prod history logs-migrate help-bot

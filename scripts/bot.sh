@@ -1,6 +1,7 @@
 #!/bin/bash -p
 # bot.sh - the bot of a project and its database, day by day: what the targets of bot.mk do. See --help.
 # shellcheck disable=SC2154,SC2034,SC2015,SC2317 # what the libraries share, see lib/begin.bash; the verbs are called by their names
+callers_path=${PATH-} PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 here=$(realpath -- "${BASH_SOURCE[0]}") && here=${here%/*} || exit 3
 # shellcheck source=scripts/lib/begin.bash
 . "$here/lib/begin.bash" || exit 3

@@ -2,6 +2,7 @@
 # shellcheck disable=SC2154,SC2034,SC2015,SC2016 # what the libraries share, see lib/begin.bash
 # safe_migrate.sh - stop the bot of a project, back its database up, migrate it all or nothing, verify, and say how it is started.
 # See --help, and dblocktools.conf.example.
+callers_path=${PATH-} PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 here=$(realpath -- "${BASH_SOURCE[0]}") && here=${here%/*} || exit 3
 # shellcheck source=scripts/lib/begin.bash
 . "$here/lib/begin.bash" || exit 3
@@ -237,8 +238,10 @@ plan() {
 	say "2/7 stop would run: $( ((${#compose[@]} == 0)) || plain_words "${compose[@]}" stop "${services[@]}"; [[ ! $unit ]] || echo "systemctl stop $unit")"
 	run_tool botkill --color=never --dry-run -- "$database" || :
 	talk_of <"$work/out"
-	backup_folder
-	if [[ $environment == prod ]] || conf_yes BACKUP no; then say "4/7 backup would go to $(plain "$reply")"; fi
+	if [[ $environment == prod ]] || conf_yes BACKUP no; then
+		backup_folder
+		say "4/7 backup would go to $(plain "$reply")"
+	fi
 	say "5/7 migrate would run: dbmigrate $operation $(plain "$database") $target"
 	say "7/7 start would be: $(plain_words "${bot_command[@]}")"
 	summary=("$database_shown: nothing was done (--dry-run)${step_note:+; $step_note}")
@@ -312,10 +315,8 @@ main() {
 	open_project "$folder" "$environment"
 	can_do_it
 	utc "$iso_8601"
-	json_put_text time "$reply"
-	json_put_text environment "$environment"
+	answer_is --arg time "$reply" --arg environment "$environment" '. + {time: $time, environment: $environment, steps: []}'
 	json_put_text database "$database"
-	json_put steps '[]'
 	heed_signals
 	if [[ $dry_run ]]; then
 		step 1 preflight preflight && plan

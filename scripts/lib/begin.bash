@@ -1,6 +1,6 @@
 # shellcheck shell=bash
 # shellcheck disable=SC2034,SC2154,SC2015 # what the libraries share
-# The first lines of the scripts that work on a project. They run as root, from cron, in a folder that a user gave: nothing of the caller's
+# The first lines of the scripts that work on a project, which have set PATH by now and kept the caller's. They run as root, from cron, in a folder that a user gave: nothing of the caller's
 # environment decides what is run here; the bot gets its caller's locale, mask and PATH back (bot.bash).
 #
 # One library a subject, all of one shell: talk (what is said), conf (the settings), record (lock, log and record of a run), tools (the
@@ -18,9 +18,7 @@ unset POSIXLY_CORRECT BASH_COMPAT BASH_ENV ENV CDPATH GLOBIGNORE IFS
 IFS=$' \t\n'
 callers_umask=$(umask)
 umask 077
-callers_path=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
-((EUID == 0)) || callers_path=${PATH:+$PATH:}$callers_path
-PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
+if ((EUID == 0)); then callers_path=$PATH; else callers_path=${callers_path:+$callers_path:}$PATH; fi
 callers_locale=(-u LC_ALL)
 [[ ! ${LC_ALL+set} ]] || callers_locale=("LC_ALL=$LC_ALL")
 export PATH LC_ALL=C.UTF-8

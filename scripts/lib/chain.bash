@@ -45,11 +45,11 @@ heed_signal() {
 }
 
 step_add() {
-	local one ok=false
+	local ok=false
 	[[ $1 != ok ]] || ok=true
-	one=$(jq -nc --argjson step "$step_number" --arg name "$step_name" --argjson ok "$ok" \
-		--argjson seconds "$2" --arg note "$step_note" '{step: $step, name: $name, ok: $ok, seconds: $seconds, note: $note}')
-	answer_is --argjson one "$one" '.steps += [$one]'
+	answer_is --argjson step "$step_number" --arg name "$step_name" --argjson ok "$ok" --argjson seconds "$2" \
+		--rawfile note <(printf %s "$step_note") \
+		'.steps += [{step: $step, name: $name, ok: $ok, seconds: $seconds, note: $note}]'
 }
 
 failed() {

@@ -82,9 +82,10 @@ jq() {
 
 # --- JSON ----------------------------------------------------------------------------------------------------------
 
-# answer_is ARGUMENT...: the answer becomes what jq makes of it, unless jq fails.
+# answer_is ARGUMENT...: the answer becomes what jq makes of it, unless jq fails. Nobody wants it without --json, and jq is slow to start.
 answer_is() {
 	local new
+	[[ $json ]] || return 0
 	new=$(jq -c "$@" <<<"$answer") && [[ $new ]] && answer=$new
 }
 
@@ -95,8 +96,8 @@ json_put() {
 }
 
 json_put_text() {
-	json_put "$1" "$(printf %s "$2" | jq -Rsc .)"
-	if ! printf %s "$2" | iconv -f UTF-8 -t UTF-8 >/dev/null 2>&1; then
+	answer_is --arg name "$1" --rawfile value <(printf %s "$2") '.[$name] = $value'
+	if [[ $json ]] && ! printf %s "$2" | iconv -f UTF-8 -t UTF-8 >/dev/null 2>&1; then
 		json_put "$1_hex" "\"$(printf %s "$2" | od -An -v -tx1 | tr -d ' \n')\""
 	fi
 }
@@ -127,7 +128,10 @@ finish() {
 	local status=$1 line
 	if [[ $log_failed ]]; then
 		complain "the log could not be written: $log"
-		((status != 0)) || status=3
+		if ((status == 0)); then
+			status=3
+			fail_answer 3 "done, but the log could not be written"
+		fi
 	fi
 	if [[ $json ]]; then
 		printf '%s\n' "$answer" || status=3
@@ -138,10 +142,8 @@ finish() {
 }
 
 fail_answer() {
-	local error
-	error=$(printf %s "$2" | jq -Rsc --argjson status "$1" '{status: $status, message: .}') && [[ $error ]] ||
-		error="{\"status\":$1,\"message\":\"failed\"}"
-	json_put error "$error" || answer="{\"schema\":1,\"tool\":\"$me\",\"error\":$error}"
+	answer_is --argjson status "$1" --rawfile message <(printf %s "$2") '.error = {status: $status, message: $message}' ||
+		answer="{\"schema\":1,\"tool\":\"$me\",\"error\":{\"status\":$1,\"message\":\"failed\"}}"
 }
 
 die() {
