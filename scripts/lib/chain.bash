@@ -46,6 +46,7 @@ heed_signal() {
 
 step_add() {
 	local ok=false
+	[[ $json ]] || return 0
 	[[ $1 != ok ]] || ok=true
 	answer_is --argjson step "$step_number" --arg name "$step_name" --argjson ok "$ok" --argjson seconds "$2" \
 		--rawfile note <(printf %s "$step_note") \

@@ -92,12 +92,14 @@ answer_is() {
 # json_put NAME JSON adds a value to the answer; json_put_text NAME TEXT a text, and when that is not valid UTF-8 exactly, too,
 # in hex, under NAME_hex.
 json_put() {
+	[[ $json ]] || return 0
 	answer_is --arg name "$1" --slurpfile value <(printf %s "$2") '.[$name] = $value[0]'
 }
 
 json_put_text() {
+	[[ $json ]] || return 0
 	answer_is --arg name "$1" --rawfile value <(printf %s "$2") '.[$name] = $value'
-	if [[ $json ]] && ! printf %s "$2" | iconv -f UTF-8 -t UTF-8 >/dev/null 2>&1; then
+	if ! printf %s "$2" | iconv -f UTF-8 -t UTF-8 >/dev/null 2>&1; then
 		json_put "$1_hex" "\"$(printf %s "$2" | od -An -v -tx1 | tr -d ' \n')\""
 	fi
 }
@@ -142,6 +144,7 @@ finish() {
 }
 
 fail_answer() {
+	[[ $json ]] || return 0
 	answer_is --argjson status "$1" --rawfile message <(printf %s "$2") '.error = {status: $status, message: $message}' ||
 		answer="{\"schema\":1,\"tool\":\"$me\",\"error\":{\"status\":$1,\"message\":\"failed\"}}"
 }
