@@ -207,6 +207,10 @@ check_asan() {
 	[[ ${DBLOCKTOOLS_LONG-} ]] || long_ones=('engines_*' 'offsite*' '*_filesystems.bats' stress.bats fault.bats
 		dblockcheck_never_false_free.bats 'botkill_n*.bats'
 		dblockcheck_harmless.bats dblockcheck_rollback.bats dbbackup_concurrency.bats sample_bot.bats
+		# The scripts run these tools as the other files do.
+		'safe_migrate_*' bot_targets.bats oracle.bats
+		# They wait for what happens at a time; their modules have unit tests.
+		dblockcheck_watch.bats dblockcheck_trace.bats
 		# Most of their time is Python's; what they reach in C the unit tests do, and dbmigrate_sql.bats.
 		'dbmigrate_[!s]*')
 	test_tree "$BUILD/asan" "${long_ones[@]}" || status=1

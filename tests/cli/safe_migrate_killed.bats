@@ -110,7 +110,7 @@ killed_everywhere() {
 
 quick() {
 	fake botkill 0
-	[[ ${DBLOCKTOOLS_LONG-} ]] || handshakes=('dbbackup:*"/backups/ "*' 'dbmigrate:*" up "*' 'dbbackup:*--verify=quick*')
+	[[ ${DBLOCKTOOLS_LONG-} ]] || handshakes=('dbmigrate:*" up "*')
 	points=0
 }
 
@@ -209,7 +209,7 @@ operations() {
 	local count number step=1
 	count=$(operations)
 	((count > 20))
-	[[ ${DBLOCKTOOLS_LONG-} ]] || step=7
+	[[ ${DBLOCKTOOLS_LONG-} ]] || step=13
 	for ((number = count; number > 0; number -= step)); do
 		fresh
 		fault_at "$number" kill
@@ -328,18 +328,18 @@ operations() {
 
 # signalled NUMBER WHOM TOOL WHEN: to the script alone, or to its group, when the tool is reached.
 @test "a signal before the migration ends in 128 + N, the data as it was and the bot running" {
-	local signal whom point
-	for signal in 1:HUP 2:INT 15:TERM; do
-		for whom in '"$PPID"' 0; do
-			start_project_bot
-			once dbbackup '*"/backups/ "*' "kill -${signal#*:} $whom; trap - INT"
-			around=(setsid --wait env "--default-signal=INT,HUP,TERM")
-			run_ends $((128 + ${signal%:*})) prod --restart
-			revision_is "$first_revision"
-			bot_holds
-			no_record
-			run "$tools_here/botkill" -q "$database"
-		done
+	local one signal whom some=('1:HUP "$PPID"' '2:INT 0' '15:TERM "$PPID"')
+	[[ ! ${DBLOCKTOOLS_LONG-} ]] || some+=('1:HUP 0' '2:INT "$PPID"' '15:TERM 0')
+	for one in "${some[@]}"; do
+		signal=${one% *} whom=${one#* }
+		start_project_bot
+		once dbbackup '*"/backups/ "*' "kill -${signal#*:} $whom; trap - INT"
+		around=(setsid --wait env "--default-signal=INT,HUP,TERM")
+		run_ends $((128 + ${signal%:*})) prod --restart
+		revision_is "$first_revision"
+		bot_holds
+		no_record
+		run "$tools_here/botkill" -q "$database"
 	done
 }
 
