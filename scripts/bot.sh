@@ -134,13 +134,18 @@ verb_logs() {
 	status=$?
 }
 
-# It is also what ends a state that is not known, so nothing is healed before: the record of that stays until the backup is in place.
+# It is also what ends a state that is not known ($unclear says why): the record of that stays until the backup is in place.
 verb_restore() {
-	local unclear
+	local unclear=''
 	alone
-	record_read || :
-	record_get unknown
-	unclear=$reply
+	if record_read; then
+		record_get environment
+		[[ $reply == "$environment" ]] || die 3 "a run for $reply was interrupted: run this for $reply first; nothing was done"
+		record_get unknown
+		unclear=$reply
+		[[ $unclear ]] || heal || unclear=$outcome
+		outcome_status=0
+	fi
 	choose_backup
 	say "what would change:"
 	run_tool dbrestore --dry-run -- "$chosen" "$database" || die "$status" "nothing was done"
@@ -191,19 +196,16 @@ choose_backup() {
 	mapfile -t backups < <(jq -r '.backups | sort_by(.time) | reverse | .[:20][] | "\(.file)\t\(.time)\t\(.revision // "-")\t\(.size_bytes)"' "$work/list")
 	((${#backups[@]} > 0)) || die 3 "there are no backups at $(plain "$place")"
 	for number in "${!backups[@]}"; do printf '%3d  %s\n' $((number + 1)) "${backups[number]//$'\t'/  }" >&2; done
-	printf '%s: which one? [1-%d] ' "$me" "${#backups[@]}" >&2
-	IFS= read -r number || number=
+	ask "which one? [1-${#backups[@]}]"
+	number=$reply
 	[[ $number =~ ^[1-9][0-9]?$ ]] && ((number <= ${#backups[@]})) || die 1 "none was chosen; nothing was done"
 	chosen=$place/${backups[number - 1]%%$'\t'*}
 }
 
 may_restore() {
-	local word
 	[[ ! $yes ]] || return 0
 	[[ -t 0 && -t 2 ]] || die 3 "without a terminal it needs --yes (make restore-$environment BACKUP=FILE YES=1); nothing was done"
-	printf '%s: stop the bot and restore this into %s? [y/N] ' "$me" "$database_shown" >&2
-	IFS= read -r word || word=
-	[[ $word =~ ^([yY]|[yY][eE][sS])$ ]] || die 1 "the answer was no; nothing was done"
+	says_yes "stop the bot and restore this into $database_shown?" || die 1 "the answer was no; nothing was done"
 }
 
 main() {

@@ -248,14 +248,8 @@ plan() {
 }
 
 may_go_on() {
-	local word
 	[[ ! $yes && $environment == prod && -t 0 && -t 2 ]] || return 0
-	printf '%s: %s: stop the bot and migrate (%s)? [y/N] ' "$me" "$database_shown" "$step_note" >&2
-	# Nothing has been begun: Ctrl+C is an answer, too.
-	trap - INT TERM HUP
-	IFS= read -r word || word=
-	heed_signals
-	[[ $word =~ ^([yY]|[yY][eE][sS])$ ]] || failed 1 "the answer was no"
+	says_yes "$database_shown: stop the bot and migrate ($step_note)?" || failed 1 "the answer was no"
 }
 
 is_done_already() {
@@ -296,7 +290,8 @@ run_steps() {
 # Of another environment's nothing is known here, and a record that cannot be read is anybody's.
 forget_record() {
 	if [[ $(jq -r '.environment?' "$state/run.json" 2>/dev/null) == $([[ $environment == prod ]] && echo dev || echo prod) ]]; then
-		die 3 "the interrupted run was not for $environment; nothing was done"
+		failed 3 "the interrupted run was not for $environment; nothing was done"
+		return
 	fi
 	record_remove
 }
@@ -325,8 +320,7 @@ main() {
 		state_lock
 		log_open "$environment"
 		json_put_text log "$log"
-		[[ ! $forget ]] || forget_record
-		run_steps || :
+		{ [[ ! $forget ]] || forget_record; } && run_steps || :
 	fi
 	[[ ! $backup ]] || json_put_text backup "$backup"
 	conclude

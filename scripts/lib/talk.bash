@@ -80,6 +80,20 @@ jq() {
 	HOME=/nonexistent command jq "$@"
 }
 
+# ask QUESTION: the answer is in $reply. Nothing has been begun, so Ctrl+C is an answer, too.
+ask() {
+	printf '%s: %s ' "$me" "$1" >&2
+	trap - INT TERM HUP
+	IFS= read -r reply || reply=
+	heed_signals
+}
+
+says_yes() {
+	local reply
+	ask "$1 [y/N]"
+	[[ $reply =~ ^([yY]|[yY][eE][sS])$ ]]
+}
+
 # --- JSON ----------------------------------------------------------------------------------------------------------
 
 # answer_is ARGUMENT...: the answer becomes what jq makes of it, unless jq fails. Nobody wants it without --json, and jq is slow to start.
