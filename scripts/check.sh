@@ -207,6 +207,9 @@ check_asan() {
 	[[ ${DBLOCKTOOLS_LONG-} ]] || long_ones=('engines_*' 'offsite*' '*_filesystems.bats' stress.bats fault.bats
 		dblockcheck_never_false_free.bats 'botkill_n*.bats'
 		dblockcheck_harmless.bats dblockcheck_rollback.bats dbbackup_concurrency.bats sample_bot.bats
+		# More states of the same paths through the code than their _options, _hostile and _traps have.
+		botkill_subjects.bats dbbackup_{contents,harmless,names,retention}.bats
+		dbrestore_{broken_targets,in_place}.bats
 		# The scripts run these tools as the other files do.
 		'safe_migrate_*' bot_targets.bats oracle.bats
 		# They wait for what happens at a time; their modules have unit tests.
