@@ -76,6 +76,13 @@ $(BUILD)/%.list: always
 	@printf '%s\n' '$(subst ','\'',$(content))' | cmp -s - $@ || \
 	 printf '%s\n' '$(subst ','\'',$(content))' > $@
 
+# Nothing but the compiler's warnings.
+warnings: $(objects:.o=.warned)
+$(BUILD)/%.warned: %.c $(BUILD)/compile.list
+	@mkdir -p $(@D)
+	$(compile) -fsyntax-only $<
+	@touch $@
+
 build-tests: $(units) $(helpers) $(benches) $(shims)     ## build the unit tests, and the helpers of all tests
 
 test:                           ## run the unit tests and the command line tests

@@ -79,7 +79,8 @@ static void check_shell_word(const char *name)
 			else if (quoted || !strchr(" \t\n$`\"*?[]{}()<>|&;~#!=", *at))
 				text_append_bytes(&read, at, 1);
 			else
-				CHECK(!"a character that a shell would take for something else");
+				CHECK(false &&
+				      "a character that a shell would take for something else");
 		}
 	}
 	CHECK(strcmp(text_string(&read), name) == 0);

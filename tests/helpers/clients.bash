@@ -22,6 +22,10 @@
 #	pid NAME		its PID
 #	in_background COMMAND...	run something else beside the test; its PID is in $!
 
+# bats notes the line of each command, also in our functions, which takes a quarter of all the time. The line of the
+# test tells enough of what failed.
+trap 'case ${FUNCNAME[0]-} in test_* | setup* | teardown*) bats_debug_trap "$BASH_SOURCE" ;; esac' DEBUG
+
 repository=$(cd "$BATS_TEST_DIRNAME/../.." && pwd)
 helpers=${DBLOCKTOOLS_HELPERS:-$repository/build/tests/helpers}
 sample_bot=$repository/tests/sample_bot/bot.py
