@@ -64,7 +64,8 @@ class Case:
     """
 
     family = ""
-    random_states = (6, 100)  # of a power loss after each operation; in the long form
+    random_states = (6, 100)  # of a power loss after an operation; in the long form
+    cuts_apart = (2, 1)  # after one of how many operations the power is lost; in the long form
     # How many points are tried in the modes that are tried at each one (None: all; always all in the long form), and in
     # the other modes (what --others says; in the long form; None: all). One in how many states of power losses is healed.
     kill_points = None
@@ -108,6 +109,7 @@ class Backup(Case):
 
     family = "backup"
     random_states = (24, 900)
+    cuts_apart = (1, 1)
 
     def __init__(self, name, mode, options=(), keep=None, leftovers=False, file=None, new_folder=False):
         super().__init__(name, options)
@@ -232,7 +234,7 @@ class Restore(Case):
         self.mode, self.broken, self.crashed, self.backup_options = mode, broken, crashed, backup_options
         self.family = "restore by rename" if broken else "restore by transaction"
         if broken:  # there is only one moment when much is pending
-            self.random_states = (60, 3500)
+            self.random_states, self.cuts_apart = (60, 3500), (1, 1)
 
     def command(self):
         return [os.path.join(self.tools, "dbrestore"), *self.options, self.path(self.backup), self.path(SOURCE)]
