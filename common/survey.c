@@ -168,6 +168,17 @@ static bool look_closer(struct survey *survey, const struct proc_root *root,
 	return true;
 }
 
+/* Without the rights that only looking into processes needs. */
+static enum certificate ask_kernel(const struct target *target, bool expected)
+{
+	privileges_lower();
+
+	const enum certificate answer = certificate_ask(target, expected);
+
+	privileges_raise();
+	return answer;
+}
+
 /*
  * The last word on who has it open. The kernel's certificate where it can be had; where not, and nobody was seen,
  * closer looks until one finds somebody, or meets nobody who ended meanwhile and might have handed it on.
@@ -179,9 +190,7 @@ static bool certify(struct survey *survey, const struct proc_root *root,
 	const bool expected = anybody_uses_current(survey);
 	size_t let_go = 1;
 
-	privileges_lower();
-	survey->certificate = certificate_ask(target, expected);
-	privileges_raise();
+	survey->certificate = ask_kernel(target, expected);
 	if (survey->certificate == CERTIFICATE_FREE) {
 		forget_current_users(survey);
 		return true;
@@ -201,8 +210,8 @@ static bool certify(struct survey *survey, const struct proc_root *root,
 /*
  * The first half: who there is, and what they do. Sets *second_look to when the second sample is due.
  *
- * The owners of locks are known first and sampled while the walk goes on. The first read of /proc/locks after a
- * while is slow (the kernel waits for a grace period), so it is left out where nothing is to be sampled.
+ * The owners of locks are known first and sampled while the walk goes on. A read of /proc/locks is slow (the kernel
+ * waits for a grace period), so it is left out where nothing is to be sampled.
  */
 static bool find_holders(struct survey *survey, const struct proc_root *root,
 			 const struct target *target, const struct survey_options *options,
@@ -212,7 +221,7 @@ static bool find_holders(struct survey *survey, const struct proc_root *root,
 	auto_lock_view view = { 0 };
 
 	*second_look = clock_now() + sample;
-	if (sample > 0) {
+	if (sample > 0 && ask_kernel(target, true) != CERTIFICATE_FREE) {
 		if (!lock_view_take(&view, root, target, err))
 			return false;
 		holders_note_owners(survey, root, &view.table);
@@ -228,6 +237,19 @@ static bool find_holders(struct survey *survey, const struct proc_root *root,
 	return holders_identify(survey, root, 0, err);
 }
 
+/* There are no locks on a file that nobody has open: the certificate is the answer, and only the files are read. */
+static bool settle_certified(struct survey *survey, const struct target *target, struct error *err)
+{
+	struct file_view files = { 0 };
+
+	survey->certificate = CERTIFICATE_FREE;
+	survey->consistent = true;
+	if (!file_view_take(&files, target, err))
+		return false;
+	note_files(survey, &files);
+	return true;
+}
+
 /* The second half: what they hold now, by the target as it is now. */
 static bool settle_holders(struct survey *survey, const struct proc_root *root,
 			   const struct target *target, const struct survey_options *options,
@@ -236,6 +258,9 @@ static bool settle_holders(struct survey *survey, const struct proc_root *root,
 	const size_t sampled = survey->holders.count;
 	auto_lock_view view = { 0 };
 
+	survey->sampled_seconds = options->sample_seconds;
+	if (sampled == 0 && ask_kernel(target, true) == CERTIFICATE_FREE)
+		return settle_certified(survey, target, err);
 	if (!lock_view_take(&view, root, target, err))
 		return false;
 	memcpy(survey->probes, view.probes, sizeof survey->probes);
@@ -252,7 +277,6 @@ static bool settle_holders(struct survey *survey, const struct proc_root *root,
 	for (size_t i = 0; i < survey->holders.count; i++)
 		if (options->sample_seconds <= 0)
 			survey->holders.items[i].sampled_seconds = 0;
-	survey->sampled_seconds = options->sample_seconds;
 	note_files(survey, &view.files);
 	return holders_explain_probes(survey, root, err) &&
 	       certify(survey, root, target, &view, err);
@@ -284,13 +308,9 @@ static bool proc_hides_processes(const struct proc_root *root)
  * Without a walk the kernel's certificate is the whole answer, and nothing else needs to be asked when it is
  * granted: there are no locks on a file that nobody has open.
  */
-static bool certified_at_once(struct survey *survey, const struct target *target,
-			      const struct survey_options *options)
+static bool certified_at_once(const struct target *target, const struct survey_options *options)
 {
-	if (options->scan)
-		return false;
-	survey->certificate = certificate_ask(target, true);
-	return survey->certificate == CERTIFICATE_FREE;
+	return !options->scan && certificate_ask(target, true) == CERTIFICATE_FREE;
 }
 
 /* Both halves, and the time between them. *moved when the database was replaced meanwhile. */
@@ -340,13 +360,9 @@ static bool attempt(struct survey *survey, const struct proc_root *root, const c
 		return false;
 	survey->initial_pid_namespace = root->initial_pid_namespace;
 	survey->proc_hides = proc_hides_processes(root);
-	if (certified_at_once(survey, &target, options)) {
-		struct file_view files = { 0 };
-
+	if (certified_at_once(&target, options)) {
 		note_target(survey, &target);
-		done = file_view_take(&files, &target, err);
-		if (done)
-			note_files(survey, &files);
+		done = settle_certified(survey, &target, err);
 	} else {
 		done = look_twice(survey, root, &target, path, options, moved, err);
 	}

@@ -125,6 +125,18 @@ end_loop() {
 	((count >= 3 && bad == 0))
 }
 
+# Each read of the list makes all programs of the machine that lock a file wait for a moment.
+@test "the machine's list of locks is not read for a file that nobody has open" {
+	[[ ! ${DBLOCKTOOLS_SANITIZED-} ]] || skip 'the sanitizers do not work beside strace'
+	make_database
+	strace -o "$BATS_TEST_TMPDIR/calls" -e trace=openat "$dblockcheck" -q "$database"
+	is_same 0 "$(grep -c '"locks"' "$BATS_TEST_TMPDIR/calls")"
+	start_sql other "$database"
+	run strace -o "$BATS_TEST_TMPDIR/calls" -e trace=openat "$dblockcheck" -q "$database"
+	[ "$status" = 1 ]
+	[ "$(grep -c '"locks"' "$BATS_TEST_TMPDIR/calls")" -gt 0 ]
+}
+
 @test "another program's opens never fail and never wait for the kernel's certificate" {
 	make_database
 	start_loop --no-scan
