@@ -235,7 +235,7 @@ int main(int argc, char **argv)
 	if (parsed == CLI_BAD || !privileges_keep_copying(&err) ||
 	    !proc_root_open(&root, NULL, &err))
 		return (int)output_finish(output_failure(&cli, &request.settings, NULL, &err));
-	progress.wanted = !request.settings.quiet && progress_wanted();
+	progress = progress_start(request.settings.quiet, request.settings.verbose);
 	status = request.list || request.check ? look(&request, argv[optind])
 					       : back_up(&request, argv + optind, argc - optind);
 	backup_job_release(&request.job);

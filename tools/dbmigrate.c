@@ -239,7 +239,7 @@ int main(int argc, char **argv)
 	if (parsed == CLI_BAD || !privileges_keep_migrating(&err) ||
 	    !proc_root_open(&root, NULL, &err))
 		return (int)output_finish(output_failure(&cli, &request.settings, NULL, &err));
-	progress.wanted = !request.settings.quiet && progress_wanted();
+	progress = progress_start(request.settings.quiet, request.settings.verbose);
 	request.migration.root = &root;
 	request.migration.progress = &progress;
 	request.migration.note = message_line;

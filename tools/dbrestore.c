@@ -112,7 +112,7 @@ static enum status restore_database(const struct cli_settings *settings,
 				    const struct proc_root *root, char **operands)
 {
 	struct error err = { 0 };
-	struct progress progress = { .wanted = !settings->quiet && progress_wanted() };
+	struct progress progress = progress_start(settings->quiet, settings->verbose);
 	auto_restore restore = RESTORE_NONE;
 
 	restore.root = root;

@@ -22,7 +22,7 @@ enum { KEY_COLOR = 10000 };
 static const struct cli_option standard_options[] = {
 	{ 'j', "json", NULL, "print one JSON object a database, on one line" },
 	{ 'q', "quiet", NULL, "print no answer; the exit status tells" },
-	{ 'v', "verbose", NULL, "tell more on standard error" },
+	{ 'v', "verbose", NULL, "tell more" },
 	{ KEY_COLOR, "color", "WHEN", "auto, always or never" },
 	{ 'h', "help", NULL, "print this help" },
 	{ 'V', "version", NULL, "print the version" },

@@ -11,9 +11,12 @@
 /* Back to the start of the line, and clear it. */
 static const char wipe[] = "\r\x1b[K";
 
-bool progress_wanted(void)
+struct progress progress_start(bool quiet, bool verbose)
 {
-	return isatty(STDERR_FILENO) == 1;
+	return (struct progress){
+		.drawn = !quiet && isatty(STDERR_FILENO) == 1,
+		.told = !quiet && verbose,
+	};
 }
 
 static void append_rate(struct text *line, const struct progress *progress, uint64_t done,
@@ -32,12 +35,16 @@ void progress_show(struct progress *progress, const char *phase, uint64_t done, 
 {
 	auto_text line = { 0 };
 
-	if (!progress->wanted)
-		return;
 	if (!progress->phase || strcmp(progress->phase, phase) != 0) {
 		progress->phase = phase;
 		progress->began = clock_now();
+		progress_clear(progress);
+		if (progress->told)
+			message_line(phase);
+		return;
 	}
+	if (!progress->drawn)
+		return;
 	if (done > total)
 		done = total;
 	text_append(&line, "%s%s", wipe, phase);

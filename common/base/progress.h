@@ -1,4 +1,7 @@
-/* Progress of something long, on a terminal's standard error only: how much, how fast, how long still. */
+/*
+ * Progress of something long, on standard error: on a terminal how much, how fast, how long still; with --verbose also a
+ * line for each phase.
+ */
 #ifndef BASE_PROGRESS_H
 #define BASE_PROGRESS_H
 
@@ -6,16 +9,20 @@
 #include <stdint.h>
 
 struct progress {
-	bool wanted; /* a person watches: standard error is a terminal, and --quiet was not given */
+	bool drawn; /* a person watches: standard error is a terminal, and --quiet was not given */
+	bool told;  /* a line for each phase: --verbose was given */
 	const char *phase; /* "copying"; what the numbers speak of */
 	double began;	   /* of the phase, on clock_now() */
 	bool shown;	   /* a line stands there that must be taken away */
 };
 
-/* Whether somebody would see it. */
-bool progress_wanted(void);
+/* As these two options ask for. */
+struct progress progress_start(bool quiet, bool verbose);
 
-/* Draws the line anew; with `total` 0 only the phase. The clock starts with each new phase. */
+/*
+ * To be called again and again. The first time with a new phase tells it and starts its clock; then the line is drawn anew,
+ * with `total` 0 only the phase. So a phase that is over at once is not drawn.
+ */
 void progress_show(struct progress *progress, const char *phase, uint64_t done, uint64_t total);
 
 /* Takes the line away. */

@@ -123,6 +123,8 @@ static bool wait_for(struct worker *worker, const struct worker_watch *watch, bo
 	};
 
 	for (;;) {
+		if (watch && watch->look)
+			watch->look(watch->context);
 		(void)poll(events, sizeof events / sizeof *events, LOOK_MILLISECONDS);
 		if (events[0].revents)
 			return true;
@@ -130,8 +132,6 @@ static bool wait_for(struct worker *worker, const struct worker_watch *watch, bo
 			*paused = true;
 			return false;
 		}
-		if (watch && watch->look)
-			watch->look(watch->context);
 		if (!worker_should_stop())
 			continue;
 		atomic_store(&worker->result->stop, true);

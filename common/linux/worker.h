@@ -18,7 +18,7 @@
 /* Runs in the child; `argument` is what worker_start() was given. */
 typedef bool worker_function(void *argument, struct error *err);
 
-/* Called in the parent about ten times a second while it waits; NULL for nothing. */
+/* Called in the parent at once and then about ten times a second while it waits; NULL for nothing. */
 struct worker_watch {
 	void (*look)(void *context);
 	void *context;

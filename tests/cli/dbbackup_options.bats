@@ -164,6 +164,13 @@ teardown() {
 	done
 }
 
+@test "--verbose tells each phase on standard error, as it begins" {
+	exits_with 0 dbbackup -v --compress "$database"
+	is_same $'dbbackup: copying\ndbbackup: checking\ndbbackup: packing' "$stderr"
+	exits_with 0 dbbackup "$database"
+	is_same '' "$stderr"
+}
+
 @test "a failure is one line on standard error, with --quiet too, and an object with --json" {
 	says_trouble 3 dbbackup "$folder/missing.db"
 	says_trouble 3 dbbackup -q "$folder/missing.db"

@@ -33,6 +33,11 @@ teardown() {
 	[[ $output == dbmigrate* ]]
 }
 
+@test "--verbose tells each phase on standard error, as it begins" {
+	exits_with 0 dbmigrate up --verbose --no-backup "$database" -- sqlite3 "$database" 'CREATE TABLE more (x)'
+	is_same "$(printf 'dbmigrate: %s\n' copying verifying publishing)" "$stderr"
+}
+
 # A wrong command line in both forms.
 wrong() {
 	remember_bytes

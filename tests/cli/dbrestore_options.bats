@@ -130,6 +130,11 @@ teardown() {
 	refuses 3 --dry-run "$backup" "$database"
 }
 
+@test "--verbose tells each phase on standard error, as it begins" {
+	exits_with 0 dbrestore -v --no-safety-copy "$backup" "$database"
+	is_same $'dbrestore: reading the backup\ndbrestore: restoring' "$stderr"
+}
+
 @test "--quiet says nothing, a failure is one line" {
 	exits_with 0 dbrestore -q "$backup" "$database"
 	is_same '' "$output$stderr"
