@@ -264,7 +264,8 @@ is_used_by_strangers() {
 }
 
 # As the owner of the database, so that what it makes beside it is that owner's; with its own Ctrl+C, the caller's locale, mask and
-# (without root's rights) PATH; and without our lock, which would be held for as long as it runs.
+# (without root's rights) PATH; and without our lock, which would be held for as long as it runs. It is known by its PID before it
+# runs: a kill of ours in between must not leave a bot that nobody knows.
 start_detached() {
 	local as=() out=$state/bot-${conf_environment,,}.log owner group groups=--init-groups
 	read -r owner group <<<"$(owner_of_database)"
@@ -277,6 +278,8 @@ start_detached() {
 	}
 	say "  its output goes to $(plain "$out")"
 	(
+		bot_pid=$BASHPID
+		echo "$bot_pid $(start_ticks "$bot_pid")" 2>/dev/null >"$state/bot-${conf_environment,,}.pid" || :
 		cd -- "$project" || exit
 		umask "$callers_umask"
 		exec {lock_fd}>&- {log_fd}>&- </dev/null >>"$out" 2>&1
@@ -284,7 +287,6 @@ start_detached() {
 	) &
 	bot_pid=$!
 	disown "$bot_pid"
-	echo "$bot_pid $(start_ticks "$bot_pid")" 2>/dev/null >"$state/bot-${conf_environment,,}.pid" || :
 }
 
 # What says that it is the same run of the bot: containers and how often they were restarted, the unit's main process, or
