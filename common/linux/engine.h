@@ -20,6 +20,7 @@ struct container_mount {
 };
 
 struct container {
+	char *id;      /* 64 hex digits */
 	char *name;    /* "telegram_bot" */
 	char *restart; /* restart policy: "no", "always", "unless-stopped", "on-failure" */
 	pid_t pid;     /* of its PID 1, as this machine numbers it; 0 when it does not run */

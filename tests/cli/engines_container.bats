@@ -222,6 +222,25 @@ fails_with() {
 	fails_with 'container shop_bot: has ended meanwhile' --container=shop_bot /shop/bot.db
 }
 
+@test "an engine of another machine, whose numbers are other processes here, is not believed" {
+	make_database wal
+	start_sql host "$database"
+	ask host sql 'BEGIN IMMEDIATE'
+	run_container far -v "$folder:/other" -- /usr/bin/sleep infinity
+	run_container near -- /usr/bin/sleep infinity
+	local other
+	# Of this machine; of another container.
+	for other in "$(pid host)" "$(main_pid near)"; do
+		put_program docker <<-END
+			#!/bin/sh
+			exec /usr/bin/env PATH=/usr/local/bin:/usr/bin:/bin docker "\$@" |
+				sed 's/"Pid": [0-9]*/"Pid": $other/'
+		END
+		fails_with "container far: process $other is none of its own" --container=far "$database"
+		fails_with "container far: process $other is none of its own" --container=far /shop/bot.db
+	done
+}
+
 @test "without an engine it is said that there is none" {
 	make_database
 	local DOCKER_HOST=unix://$BATS_TEST_TMPDIR/nobody
