@@ -117,27 +117,41 @@ waits() {
 	finding_is leftover-child "$child"
 }
 
-@test "a daemon is not left over, unless it took its parent's connection along" {
-	make_database
+# A daemon that was made in one way, "daemon" or "lead", is left over only with its parent's wal-index.
+daemon_is_judged() {
+	local daemon
+	sqlite3 -batch "$database" 'PRAGMA journal_mode=delete' >/dev/null
 	start_sql bot "$database"
 	ask bot sql 'SELECT count(*) FROM orders'
-	ask bot daemon
-	local daemon=$reply
+	ask bot "$1"
+	daemon=$reply
 	crash bot
 	survey "$database"
 	answer_has --argjson daemon "$daemon" '[.holders[].pid] == [$daemon]'
 	no_finding leftover-child
 	kill "$daemon"
+	until_true has_ended "$daemon"
 
 	sqlite3 -batch "$database" 'PRAGMA journal_mode=wal' >/dev/null
 	start_sql bot "$database"
 	ask bot sql 'SELECT count(*) FROM orders'
-	ask bot daemon
+	ask bot "$1"
 	daemon=$reply
 	crash bot
 	survey "$database"
 	finding_is leftover-child "$daemon"
 	kill "$daemon"
+	until_true has_ended "$daemon"
+}
+
+@test "a daemon is not left over, unless it took its parent's connection along" {
+	make_database
+	daemon_is_judged daemon
+}
+
+@test "a daemon that leads its session itself is judged as one that does not" {
+	make_database
+	daemon_is_judged lead
 }
 
 # --- names and owners -----------------------------------------------------------------------------
