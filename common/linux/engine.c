@@ -81,7 +81,7 @@ static bool read_container(const struct json_t *document, struct container *cont
 		.name = memory_copy_text(name + (*name == '/')),
 		.restart = memory_copy_text(restart && *restart ? restart : "no"),
 		.pid = (pid_t)pid,
-		.running = json_get_bool(state, "Running"),
+		.running = json_get_bool(state, "Running") || json_get_bool(state, "Paused"),
 		.paused = json_get_bool(state, "Paused"),
 		.stopping = status && strcmp(status, "stopping") == 0,
 		.removed = json_get_bool(json_get(one, "HostConfig"), "AutoRemove"),
