@@ -171,6 +171,24 @@ daemon_is_judged() {
 	answer_has '.findings[] | select(.id == "split-sidecars") | .why | contains("other name.db-")'
 }
 
+@test "who has only the file mounted, at the same path in a namespace of its own, has other sidecars" {
+	require_root
+	make_database wal
+	# shellcheck disable=SC2016 # for the shell in the namespace
+	launch stranger unshare --mount --propagation private -- /bin/sh -c '
+		touch "$1.aside" && mount --bind "$1" "$1.aside" && exec 3<"$1.aside" &&
+			mount -t tmpfs tmpfs "${1%/*}" && touch "$1" &&
+			mount --bind /proc/self/fd/3 "$1" && exec 3<&- && exec "$0"' "$sql_client" "$database"
+	hear stranger ready
+	ask stranger open "$database"
+	ask stranger sql 'SELECT count(*) FROM orders'
+	start_sql bot "$database"
+	ask bot sql 'SELECT count(*) FROM orders'
+	survey "$database"
+	answer_has --arg path "$database" '[.holders[].path] == [$path, $path]'
+	finding_is split-sidecars stranger
+}
+
 @test "another name by way of a symbolic link is the same name to SQLite" {
 	make_database wal
 	mkdir "$folder/links"
