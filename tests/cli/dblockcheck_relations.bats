@@ -241,6 +241,25 @@ daemon_is_judged() {
 	no_finding sidecar-permissions
 }
 
+@test "a folder that its bot may not write to does not refuse it a WAL that is there, until it goes" {
+	require_root
+	open_to_everybody
+	make_database wal
+	start_sql keeper "$database"
+	ask keeper sql "INSERT INTO orders(problem) VALUES ('a')"
+	chown 65534 "$database"*
+	"${nobody[@]}" sqlite3 -batch "$database" 'CREATE TABLE t(x)'
+	survey "$database"
+	answer_has '.findings[] | select(.id == "sidecar-permissions") |
+		.why | contains("only while the -wal and -shm of now are there")'
+
+	ask keeper close # root may remove them
+	run "${nobody[@]}" sqlite3 -batch "$database" 'CREATE TABLE u(x)'
+	[ "$status" != 0 ]
+	survey "$database"
+	answer_has '.findings[] | select(.id == "sidecar-permissions") | .why | contains("writing is refused")'
+}
+
 # --- known programs -------------------------------------------------------------------------------
 
 @test "an editor and a database browser are named, with the advice that fits" {
