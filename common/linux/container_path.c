@@ -2,7 +2,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/openat2.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,6 +13,7 @@
 #include "common/base/scope.h"
 #include "common/base/text.h"
 #include "common/linux/engine.h"
+#include "common/linux/path_in_root.h"
 #include "common/linux/proc_root.h"
 
 enum { NAME_SIZE = 64, MOST_CGROUPS = 64 << 10 };
@@ -113,23 +113,12 @@ static bool hold(struct container_path *place, const struct container *container
 	return same ? is_here(place, container, err) : has_ended(place, err);
 }
 
-/* The container's root as the root: links that are absolute, or that lead up, stay below it. */
-static int open_in(int root_fd, const char *path)
-{
-	const struct open_how how = {
-		.flags = O_PATH | O_CLOEXEC,
-		.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS,
-	};
-
-	return (int)syscall(SYS_openat2, root_fd, path, &how, sizeof how);
-}
-
 /* A file below its root, by what it is called in there. */
 static bool look_inside(struct container_path *place, int root_fd, const char *path,
 			struct error *err)
 {
 	auto_free char *shown = text_printable(path);
-	auto_close int fd = open_in(root_fd, path);
+	auto_close int fd = path_open_in(root_fd, path, O_PATH | O_CLOEXEC);
 	char link[NAME_SIZE];
 
 	if (fd < 0 || fstat(fd, &place->file) != 0)
@@ -175,7 +164,7 @@ static bool is_same_place(const char *path, int root_fd, const struct container_
 	auto_free char *folder = memory_copy(path, (size_t)(strrchr(path, '/') - path) + 1);
 	auto_free char *inside = memory_copy(
 		place->inside, (size_t)(strrchr(place->inside, '/') - place->inside) + 1);
-	auto_close int fd = open_in(root_fd, inside);
+	auto_close int fd = path_open_in(root_fd, inside, O_PATH | O_CLOEXEC);
 	struct stat wanted = { 0 };
 
 	return is_same(path, &place->file) && fd >= 0 && fstat(fd, &wanted) == 0 &&

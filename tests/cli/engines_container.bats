@@ -116,6 +116,23 @@ fails_with() {
 	fails_with 'container linked: /tmp/magic' --container=linked /tmp/magic
 }
 
+@test "below /proc/PID/root a link means what it does in there, and none leads out" {
+	make_database
+	sleep_in linked
+	docker exec linked /bin/sh -c 'ln -s /shop/bot.db /tmp/abs.db && ln -s /etc/passwd /tmp/users &&
+		ln -s /proc/1/root/etc/passwd /tmp/magic && ln -s /shop /tmp/shop'
+	local path top
+	top=/proc/$(main_pid linked)/root
+	for path in /tmp/abs.db /tmp/shop/bot.db; do
+		survey "$top$path"
+		exit_status_is 0
+		answer_has ".filesystem.inode == $(stat -c %i "$database")"
+	done
+	survey "$top/tmp/users"
+	answer_has ".filesystem.inode == $(docker exec linked /usr/bin/stat -c %i /etc/passwd)"
+	fails_with 'Too many levels of symbolic links' "$top/tmp/magic"
+}
+
 @test "a file that is mounted without its folder is surveyed with the container's sidecars" {
 	make_database wal
 	chmod 666 "$database"
