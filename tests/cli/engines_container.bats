@@ -10,6 +10,7 @@ load_helpers() {
 	load ../helpers/machine.bash
 	load ../helpers/dblockcheck.bash
 	load ../helpers/engine.bash
+	load ../helpers/tracing.bash
 }
 
 setup_file() {
@@ -198,6 +199,27 @@ fails_with() {
 	answer=$output
 	exit_status_is 1
 	answer_has '.can.write and .can.migrate == false and found("hidden-holder")'
+}
+
+@test "a path of a container can be traced, and watched when it has a name out here" {
+	require_tracing
+	make_database
+	sleep_in shop_bot
+	start_sql writer "$database"
+	ask writer sql 'BEGIN IMMEDIATE'
+	start_waiter waiter
+	survey /shop/bot.db --container=shop_bot --trace=0.5
+	exit_status_is 1
+	answer_has '.container.path == "/shop/bot.db" and [.waiters[].pid] == [$pid.waiter]'
+
+	run --separate-stderr dblockcheck --json --container=shop_bot --watch=0.1 --for-seconds=0.3 /shop/bot.db
+	exit_status_is 0
+	[[ $output == *"$database"* && $output == *"$(pid writer)"* ]]
+
+	docker exec shop_bot /bin/sh -c 'cp /shop/bot.db /tmp/own.db'
+	run --separate-stderr dblockcheck --container=shop_bot --watch --for-seconds=0.3 /tmp/own.db
+	exit_status_is 3
+	[[ $stderr == *'only in there the file has a name: watch /proc/'* ]]
 }
 
 # --- what goes wrong ------------------------------------------------------------------------------
