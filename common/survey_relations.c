@@ -38,12 +38,11 @@ void holders_find_shared(struct survey *survey)
 			struct holder *one = &survey->holders.items[i];
 			struct holder *other = &survey->holders.items[j];
 
-			if (!one->process.forked && !other->process.forked)
-				continue;
-			if (!share_a_file(one, other))
-				continue;
-			one->shares = other->shares = true;
-			break; /* the others of its family share with that one as well */
+			if (one->shares && other->shares)
+				continue; /* as most of a family, after the first of it */
+			if ((one->process.forked || other->process.forked) &&
+			    share_a_file(one, other))
+				one->shares = other->shares = true;
 		}
 }
 

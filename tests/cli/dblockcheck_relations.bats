@@ -74,6 +74,28 @@ waits() {
 	no_finding leftover-child
 }
 
+@test "of two children that share another connection each, both are found" {
+	make_database
+	# The children's locks make them known before their parent is.
+	start family /usr/bin/python3 -c '
+import fcntl, os, sys
+files = [os.open(sys.argv[1], os.O_RDWR) for _ in range(2)]
+reader, writer = os.pipe()
+for mine, other in (files, files[::-1]):
+    if os.fork() == 0:
+        os.close(other)
+        fcntl.lockf(mine, fcntl.LOCK_SH, 1, 0x40000002)
+        os.write(writer, b"r")
+        sys.stdin.read()
+        os._exit(0)
+    os.read(reader, 1)
+print("ready", os.getpid(), flush=True)
+sys.stdin.read()' "$database"
+	survey "$database"
+	answer_has '[.findings[] | select(.id == "forked-connection") | .pids[]] == ([.holders[].pid] | sort) and
+		(.holders | length) == 3'
+}
+
 @test "two copies of a bot that opened it each for itself share no connection" {
 	start_bot first --database="$database"
 	start_bot second --database="$database"
