@@ -1,8 +1,12 @@
 #include "common/look.h"
 
+#include "common/base/scope.h"
 #include "common/base/signals.h"
+#include "common/base/text.h"
 #include "common/linux/lock_trace.h"
+#include "common/linux/path_in_root.h"
 #include "common/survey_container.h"
+#include "common/wait.h"
 
 bool look_is_possible(const struct look *look, int operands, bool json, struct error *err)
 {
@@ -14,8 +18,6 @@ bool look_is_possible(const struct look *look, int operands, bool json, struct e
 		return fail(err, STATUS_USAGE, "--visible-only needs to look: not with --no-scan");
 	if (look->trace + look->wait + look->watching > 1)
 		return fail(err, STATUS_USAGE, "--trace, --wait and --watch exclude each other");
-	if (look->container && (look->trace || look->watching))
-		return fail(err, STATUS_USAGE, "--container goes with neither --trace nor --watch");
 	if (look->watching && (operands > 1 || look->pids || look->metrics || !look->options.scan))
 		return fail(
 			err, STATUS_USAGE,
@@ -25,15 +27,53 @@ bool look_is_possible(const struct look *look, int operands, bool json, struct e
 	return true;
 }
 
-bool look_take(struct look *look, struct survey *survey, struct verdict *verdict,
-	       const struct proc_root *root, const char *path, struct error *err)
+static bool take(struct look *look, struct survey *survey, struct verdict *verdict,
+		 const struct proc_root *root, const char *path, struct error *err)
 {
 	if (look->trace)
 		return waiters_survey(survey, verdict, root, path, &look->options,
 				      look->visible_only, &look->waiters, err);
-	return wait_in_container(survey, verdict, root, look->container, path, &look->options,
-				 look->question, look->visible_only,
-				 look->wait ? look->wait_seconds : 0, err);
+	return wait_until_yes(survey, verdict, root, path, &look->options, look->question,
+			      look->visible_only, look->wait ? look->wait_seconds : 0, err);
+}
+
+bool look_take(struct look *look, struct survey *survey, struct verdict *verdict,
+	       const struct proc_root *root, const char *path, struct error *err)
+{
+	auto_container_path place = CONTAINER_PATH_NONE;
+	struct error ended = { 0 };
+
+	if (!look->container)
+		return take(look, survey, verdict, root, path, err);
+	if (!container_path_find(&place, look->container, path, err))
+		return false;
+	if (!take(look, survey, verdict, root, place.outside, err)) {
+		if (!container_path_holds(&place, &ended))
+			*err = ended; /* says more than that its path is gone */
+		return false;
+	}
+	return survey_note_container(survey, &place, path, err);
+}
+
+/* A watch may last longer than the container, whose PID is then somebody else's. */
+bool look_watch(struct look *look, const struct proc_root *root, const char *path,
+		struct error *err)
+{
+	auto_container_path place = CONTAINER_PATH_NONE;
+
+	if (!look->container)
+		return watch_run(&look->watch, root, path, err);
+	if (!container_path_find(&place, look->container, path, err))
+		return false;
+	if (path_root_length(place.outside) == 0)
+		return watch_run(&look->watch, root, place.outside, err);
+
+	auto_free char *shown = text_printable(place.outside);
+
+	return fail(err, STATUS_TROUBLE,
+		    "container %s: only in there the file has a name: watch %s for as long as it "
+		    "runs",
+		    place.name, shown);
 }
 
 void look_reach_events(struct look *look, const struct cli_settings *settings)

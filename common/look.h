@@ -36,7 +36,11 @@ bool look_is_possible(const struct look *look, int operands, bool json, struct e
 /* For trace and watch: reaches the kernel's events while privileges are there, and holds signals back. */
 void look_reach_events(struct look *look, const struct cli_settings *settings);
 
-/* The survey and its verdict. Not for watching, which is watch_run(). */
+/* Watches, as watch_run(): a container's file only by a name that it has out here as well. */
+bool look_watch(struct look *look, const struct proc_root *root, const char *path,
+		struct error *err);
+
+/* The survey and its verdict. Not for watching, which is look_watch(). */
 bool look_take(struct look *look, struct survey *survey, struct verdict *verdict,
 	       const struct proc_root *root, const char *path, struct error *err);
 

@@ -15,14 +15,17 @@ static const struct {
 	[METRIC_STATE] = { "state", "1 for the state that the database is in, 0 for the others." },
 	[METRIC_CAN] = { "can", "Whether a new connection could read or write now, and whether no "
 				"process stands in the way of a migration." },
-	[METRIC_HOLDERS] = { "holders", "Processes that have the database open, by what they do." },
+	[METRIC_HOLDERS] = { "holders",
+			     "Processes that are seen to have the database open, by what they do." },
 	[METRIC_WAL] = { "wal_bytes", "Size of the write-ahead log." },
 	[METRIC_WAL_PENDING] = { "wal_pending_bytes",
 				 "What the write-ahead log has that is not checkpointed." },
 	[METRIC_OLDEST_READER] = { "oldest_reader_seconds",
-				   "How long the oldest read transaction is known to be open." },
+				   "How long the oldest read transaction is known to be open; none "
+				   "when one is open for an unknown time." },
 	[METRIC_WRITE_LOCK] = { "write_lock_held_seconds",
-				"How long the lock to write is known to be held." },
+				"How long the lock to write is known to be held; none when it is "
+				"held for an unknown time." },
 	[METRIC_HIDDEN_PROCESSES] = { "hidden_processes",
 				      "Processes that could not be looked into." },
 };
@@ -95,9 +98,25 @@ static void add_answers(struct metrics *metrics, const char *label, const struct
 				   verdict->can[question] == ANSWER_YES);
 }
 
+/* How long something is known to go on; zero means that it does not, so what goes on for an unknown time has no sample. */
+static void add_seconds(struct metrics *metrics, enum metric metric, const char *label, double most,
+			bool goes_on)
+{
+	if (most > 0 || !goes_on)
+		add_sample(metrics, metric, label, NULL, NULL, most);
+}
+
+/* Somebody has it open who cannot be seen: nobody knows what they do, and since when. */
+static bool somebody_is_hidden(const struct survey *survey)
+{
+	return survey->hidden_locks > 0 || survey->hidden_opener;
+}
+
 static void add_holders(struct metrics *metrics, const char *label, const struct survey *survey)
 {
 	size_t counts[ROLE_RECOVERING + 1] = { 0 };
+	const bool hidden = somebody_is_hidden(survey);
+	bool is_written = hidden;
 	double reading = 0, writing = 0;
 
 	for (size_t i = 0; i < survey->holders.count; i++) {
@@ -106,14 +125,17 @@ static void add_holders(struct metrics *metrics, const char *label, const struct
 		const double writes = transaction_write_seconds(survey, holder);
 
 		counts[holder_role(holder, survey->mode)]++;
+		is_written = is_written || transaction_writes(holder);
 		reading = reads > reading ? reads : reading;
 		writing = writes > writing ? writes : writing;
 	}
 	for (enum holder_role role = ROLE_OPEN; role <= ROLE_RECOVERING; role++)
-		add_sample(metrics, METRIC_HOLDERS, label, "role", holder_role_name(role),
-			   (double)counts[role]);
-	add_sample(metrics, METRIC_OLDEST_READER, label, NULL, NULL, reading);
-	add_sample(metrics, METRIC_WRITE_LOCK, label, NULL, NULL, writing);
+		if (counts[role] > 0 || !hidden)
+			add_sample(metrics, METRIC_HOLDERS, label, "role", holder_role_name(role),
+				   (double)counts[role]);
+	add_seconds(metrics, METRIC_OLDEST_READER, label, reading,
+		    hidden || counts[ROLE_READER] > 0);
+	add_seconds(metrics, METRIC_WRITE_LOCK, label, writing, is_written);
 }
 
 static void add_wal(struct metrics *metrics, const char *label, const struct survey *survey)
@@ -153,8 +175,9 @@ void metrics_add(struct metrics *metrics, const struct survey *survey,
 	/* Without a walk only those with a lock are known, unless it is certain that there is nobody. */
 	if (survey->scanned || survey->certificate == CERTIFICATE_FREE) {
 		add_holders(metrics, label, survey);
-		add_sample(metrics, METRIC_HIDDEN_PROCESSES, label, NULL, NULL,
-			   (double)survey->hidden_processes);
+		if (survey->initial_pid_namespace && !survey->proc_hides)
+			add_sample(metrics, METRIC_HIDDEN_PROCESSES, label, NULL, NULL,
+				   (double)survey->hidden_processes);
 	}
 }
 

@@ -190,18 +190,27 @@ static int find_refused(const struct survey *survey, struct finding *finding, ui
 	return first;
 }
 
-/* The command that gives a sidecar what SQLite would have given it: the owner and permissions of the database. */
+/*
+ * The command that gives a sidecar what SQLite would have given it: the owner and permissions of the database. -h: whose
+ * folder it is could put a link to another file there, for root to give away.
+ */
 static char *repair_of(const struct survey *survey, enum database_file file)
 {
 	const bool other_owner = survey->access[file].uid != survey->access[FILE_MAIN].uid;
 	struct text command = { 0 };
 
-	text_append(&command, "%s --reference=", other_owner ? "chown" : "chmod");
+	text_append(&command, "%s --reference=", other_owner ? "chown -h" : "chmod");
 	text_append_shell_word(&command, survey->database);
 	text_append(&command, " ");
 	text_append_shell_word(&command, survey->database);
 	text_append(&command, "%s", database_file_suffix(file));
 	return text_take(&command);
+}
+
+/* What is there need not be made. Who closes it last removes it if he may. */
+static bool has_wal(const struct survey *survey)
+{
+	return survey->mode == JOURNAL_WAL && survey->exists[FILE_WAL] && survey->exists[FILE_SHM];
 }
 
 bool rule_sidecar_permissions(const struct survey *survey, const struct verdict *verdict,
@@ -216,9 +225,12 @@ bool rule_sidecar_permissions(const struct survey *survey, const struct verdict 
 	if (file == FOLDER) {
 		finding->why = memory_format(
 			"user %u may write the database but not its folder, where SQLite has to make "
-			"its -journal or -wal: writing is refused (\"unable to open database file\", "
+			"its -journal or -wal: writing %s (\"unable to open database file\", "
 			"\"attempt to write a readonly database\")",
-			(unsigned)uid);
+			(unsigned)uid,
+			has_wal(survey)
+				? "works only while the -wal and -shm of now are there, and is then refused"
+				: "is refused");
 		finding->fix = memory_copy_text("let that user write to the folder");
 		return true;
 	}

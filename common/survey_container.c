@@ -3,7 +3,6 @@
 #include "common/base/memory.h"
 #include "common/base/scope.h"
 #include "common/base/text.h"
-#include "common/linux/container_path.h"
 
 /* Whether what was surveyed is what the container has at that path: it may have been replaced meanwhile, by a link too. */
 static bool is_that_of(const struct survey *survey, const struct container_path *place,
@@ -23,28 +22,12 @@ static bool is_that_of(const struct survey *survey, const struct container_path 
 	return fail(err, STATUS_TROUBLE, "container %s: %s: is being replaced", place->name, shown);
 }
 
-bool wait_in_container(struct survey *survey, struct verdict *verdict, const struct proc_root *root,
-		       const char *name, const char *path, const struct survey_options *options,
-		       enum question question, bool visible_only, double patience,
-		       struct error *err)
+bool survey_note_container(struct survey *survey, struct container_path *place, const char *path,
+			   struct error *err)
 {
-	auto_container_path place = CONTAINER_PATH_NONE;
-	struct error ended = { 0 };
-
-	if (!name)
-		return wait_until_yes(survey, verdict, root, path, options, question, visible_only,
-				      patience, err);
-	if (!container_path_find(&place, name, path, err))
+	if (!is_that_of(survey, place, path, err))
 		return false;
-	if (!wait_until_yes(survey, verdict, root, place.outside, options, question, visible_only,
-			    patience, err)) {
-		if (!container_path_holds(&place, &ended))
-			*err = ended; /* says more than that its path is gone */
-		return false;
-	}
-	if (!is_that_of(survey, &place, path, err))
-		return false;
-	survey->container = take_pointer(&place.name);
-	survey->inside = take_pointer(&place.inside);
+	survey->container = take_pointer(&place->name);
+	survey->inside = take_pointer(&place->inside);
 	return true;
 }

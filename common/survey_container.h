@@ -2,15 +2,14 @@
 #ifndef COMMON_SURVEY_CONTAINER_H
 #define COMMON_SURVEY_CONTAINER_H
 
-#include "common/wait.h"
+#include "common/linux/container_path.h"
+#include "common/survey.h"
 
 /*
- * As wait_until_yes(), of `path` in the container `name`; the survey then knows both. Fails when the container cannot be
- * looked into, or ends meanwhile. No name, NULL: of a path of this machine.
+ * Notes in a survey, taken by place->outside, that it is of `path` in that container, and takes the names over. Fails when
+ * it is of another file than the container has there by now, or the container has ended meanwhile.
  */
-bool wait_in_container(struct survey *survey, struct verdict *verdict, const struct proc_root *root,
-		       const char *name, const char *path, const struct survey_options *options,
-		       enum question question, bool visible_only, double patience,
-		       struct error *err);
+bool survey_note_container(struct survey *survey, struct container_path *place, const char *path,
+			   struct error *err);
 
 #endif

@@ -4,6 +4,7 @@
  */
 
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -11,6 +12,8 @@
 #include "common/base/scope.h"
 #include "common/linux/descriptor.h"
 #include "common/survey_holders.h"
+
+enum { NAME_SIZE = 64 };
 
 /* Whether two processes have one and the same open file of the database between them. */
 static bool share_a_file(const struct holder *a, const struct holder *b)
@@ -35,12 +38,11 @@ void holders_find_shared(struct survey *survey)
 			struct holder *one = &survey->holders.items[i];
 			struct holder *other = &survey->holders.items[j];
 
-			if (!one->process.forked && !other->process.forked)
-				continue;
-			if (!share_a_file(one, other))
-				continue;
-			one->shares = other->shares = true;
-			break; /* the others of its family share with that one as well */
+			if (one->shares && other->shares)
+				continue; /* as most of a family, after the first of it */
+			if ((one->process.forked || other->process.forked) &&
+			    share_a_file(one, other))
+				one->shares = other->shares = true;
 		}
 }
 
@@ -70,13 +72,33 @@ static bool is_elsewhere(const struct proc_root *root, pid_t pid, const char *pa
 	       again.major == theirs.major && again.minor == theirs.minor;
 }
 
+/*
+ * One name in one mount namespace has one set of sidecars: there is nothing to look for. Each look reads the links of all
+ * that the process has open, and most have it by our name.
+ */
+static bool uses_our_name(const struct proc_root *root, const struct holder *holder,
+			  const struct target *target)
+{
+	char name[NAME_SIZE];
+
+	if (strcmp(holder->path, target->resolved) != 0)
+		return false;
+	(void)snprintf(name, sizeof name, "%d/ns/mnt", holder->process.pid);
+
+	auto_free char *theirs = proc_read_link(root->fd, name);
+	auto_free char *ours = proc_read_link(root->fd, "self/ns/mnt");
+
+	return theirs && ours && strcmp(theirs, ours) == 0;
+}
+
 void holders_find_elsewhere(struct survey *survey, const struct proc_root *root,
 			    const struct target *target)
 {
 	for (size_t i = 0; i < survey->holders.count; i++) {
 		struct holder *holder = &survey->holders.items[i];
 
-		if (!holder->path || !holder_can_write_current(holder, FILE_MAIN))
+		if (!holder->path || !holder_can_write_current(holder, FILE_MAIN) ||
+		    uses_our_name(root, holder, target))
 			continue;
 		for (enum database_file which = FILE_MAIN + 1;
 		     which < FILE_COUNT && !holder->elsewhere; which++) {

@@ -15,6 +15,7 @@
 #include "common/base/scope.h"
 #include "common/base/text.h"
 #include "common/linux/fdinfo.h"
+#include "common/linux/path_in_root.h"
 
 enum { MOST_FDINFO = 1 << 20, NAME_SIZE = 64 };
 
@@ -119,7 +120,7 @@ static bool find_main_file(struct target *target, const struct proc_root *root,
 	const struct mount *mount = NULL;
 	char link[NAME_SIZE];
 
-	file->path_fd = open(target->given, O_PATH | O_CLOEXEC);
+	file->path_fd = path_open(target->given, O_PATH | O_CLOEXEC);
 	if (file->path_fd < 0)
 		return fail_errno(err, STATUS_TROUBLE, "%s", shown);
 	if (!note_identity(file, root, mounts, &mount))
@@ -142,7 +143,7 @@ static bool try_folder(struct target *target, const char *path)
 	const char *slash = strrchr(path, '/');
 	auto_free char *folder =
 		slash ? memory_copy(path, (size_t)(slash - path) + 1) : memory_copy_text(".");
-	auto_close int fd = open(folder, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	auto_close int fd = path_open(folder, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	const struct stat *here = &target->files[FILE_MAIN].stat;
 	struct stat there = { 0 };
 
@@ -160,7 +161,10 @@ static bool try_folder(struct target *target, const char *path)
  */
 static bool find_folder(struct target *target, const char *shown, struct error *err)
 {
-	if (try_folder(target, target->given) || try_folder(target, target->resolved))
+	auto_free char *resolved = memory_format("%.*s%s", (int)path_root_length(target->given),
+						 target->given, target->resolved);
+
+	if (try_folder(target, target->given) || try_folder(target, resolved))
 		return true;
 	target->moved = true;
 	return fail(err, STATUS_TROUBLE, "%s: was renamed or removed while it was being opened",

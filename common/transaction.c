@@ -60,8 +60,10 @@ static double slept_seconds(const struct holder *holder)
 	return holder_is_idle(holder) || stopped ? holder->sampled_seconds : 0;
 }
 
-static bool may_write(const struct lock_bytes *locks)
+bool transaction_writes(const struct holder *holder)
 {
+	const struct lock_bytes *locks = &holder->locks;
+
 	return lock_bytes_writes(locks, SLOT_WRITE) || lock_bytes_writes(locks, SLOT_RESERVED) ||
 	       lock_bytes_writes(locks, SLOT_PENDING) || lock_bytes_writes(locks, SLOT_SHARED);
 }
@@ -70,7 +72,7 @@ double transaction_write_seconds(const struct survey *survey, const struct holde
 {
 	double age = slept_seconds(holder);
 
-	if (!may_write(&holder->locks))
+	if (!transaction_writes(holder))
 		return 0;
 	if (survey->mode == JOURNAL_ROLLBACK && survey->exists[FILE_JOURNAL] &&
 	    !survey->journal_empty) {

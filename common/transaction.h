@@ -26,6 +26,9 @@ uint32_t transaction_frames_behind(const struct survey *survey, const struct hol
  */
 bool transaction_marks_are_exact(const struct survey *survey);
 
+/* Whether it holds a lock that keeps others from writing. */
+bool transaction_writes(const struct holder *holder);
+
 /*
  * For how many seconds at least a holder has had the lock to write. A process that slept through the sampling held it all
  * that time; in rollback mode the journal is older than its last change. 0 when that cannot be told, or it holds none.

@@ -183,7 +183,7 @@ static enum status check_database(struct request *request, const struct proc_roo
 	auto_verdict verdict = { 0 };
 
 	if (request->look.watching)
-		return watch_run(&request->look.watch, root, path, &err)
+		return look_watch(&request->look, root, path, &err)
 			       ? STATUS_OK
 			       : output_failure(&cli, &request->settings, path, &err);
 	if (!look_take(&request->look, &survey, &verdict, root, path, &err)) {

@@ -2,7 +2,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/openat2.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,9 +13,10 @@
 #include "common/base/scope.h"
 #include "common/base/text.h"
 #include "common/linux/engine.h"
+#include "common/linux/path_in_root.h"
 #include "common/linux/proc_root.h"
 
-enum { NAME_SIZE = 64 };
+enum { NAME_SIZE = 64, MOST_CGROUPS = 64 << 10 };
 
 static const double patience_seconds = 10;
 
@@ -62,6 +62,35 @@ static bool ask_engines(struct container_path *place, struct container *containe
 }
 
 /*
+ * Whether the engine's PID is a process of that container on this machine. An engine may be on another one
+ * (DOCKER_HOST, a context), or be asked from a container, and its numbers are other processes here; a container may
+ * also be a virtual machine, whose process here has the files of the machine.
+ */
+static bool is_here(const struct container_path *place, const struct container *container,
+		    struct error *err)
+{
+	char name[NAME_SIZE];
+
+	(void)snprintf(name, sizeof name, "/proc/%d/cgroup", place->pid);
+
+	auto_free char *cgroups = proc_read(AT_FDCWD, name, MOST_CGROUPS, NULL);
+
+	(void)snprintf(name, sizeof name, "/proc/%d/ns/mnt", place->pid);
+
+	auto_free char *theirs = proc_read_link(AT_FDCWD, name);
+	auto_free char *ours = proc_read_link(AT_FDCWD, "/proc/self/ns/mnt");
+
+	if (!cgroups || !theirs || !ours)
+		return fail_errno(err, STATUS_TROUBLE, "container %s: cannot look into it",
+				  place->name);
+	return (strstr(cgroups, container->id) && strcmp(theirs, ours) != 0) ||
+	       fail(err, STATUS_TROUBLE,
+		    "container %s: process %d is none of its own: %s speaks of another machine, or "
+		    "the container has no files of its own here",
+		    place->name, place->pid, engine_program(place->kind));
+}
+
+/*
  * Takes hold of its PID 1. The engine is asked again afterwards: if that is still its PID, the hold is on it, and not on a
  * process that got the number of one that had ended.
  */
@@ -81,18 +110,7 @@ static bool hold(struct container_path *place, const struct container *container
 	const bool same = again.running && again.pid == place->pid;
 
 	container_release(&again);
-	return same || has_ended(place, err);
-}
-
-/* The container's root as the root: links that are absolute, or that lead up, stay below it. */
-static int open_in(int root_fd, const char *path)
-{
-	const struct open_how how = {
-		.flags = O_PATH | O_CLOEXEC,
-		.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS,
-	};
-
-	return (int)syscall(SYS_openat2, root_fd, path, &how, sizeof how);
+	return same ? is_here(place, container, err) : has_ended(place, err);
 }
 
 /* A file below its root, by what it is called in there. */
@@ -100,7 +118,7 @@ static bool look_inside(struct container_path *place, int root_fd, const char *p
 			struct error *err)
 {
 	auto_free char *shown = text_printable(path);
-	auto_close int fd = open_in(root_fd, path);
+	auto_close int fd = path_open_in(root_fd, path, O_PATH | O_CLOEXEC);
 	char link[NAME_SIZE];
 
 	if (fd < 0 || fstat(fd, &place->file) != 0)
@@ -146,7 +164,7 @@ static bool is_same_place(const char *path, int root_fd, const struct container_
 	auto_free char *folder = memory_copy(path, (size_t)(strrchr(path, '/') - path) + 1);
 	auto_free char *inside = memory_copy(
 		place->inside, (size_t)(strrchr(place->inside, '/') - place->inside) + 1);
-	auto_close int fd = open_in(root_fd, inside);
+	auto_close int fd = path_open_in(root_fd, inside, O_PATH | O_CLOEXEC);
 	struct stat wanted = { 0 };
 
 	return is_same(path, &place->file) && fd >= 0 && fstat(fd, &wanted) == 0 &&

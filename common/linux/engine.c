@@ -25,6 +25,7 @@ void container_release(struct container *container)
 		free(container->mounts[i].destination);
 	}
 	free(container->mounts);
+	free(container->id);
 	free(container->name);
 	free(container->restart);
 	free(container->stop_signal);
@@ -64,21 +65,23 @@ static bool read_container(const struct json_t *document, struct container *cont
 	const struct json_t *one = json_at(document, 0);
 	const struct json_t *state = json_get(one, "State"), *config = json_get(one, "Config");
 	const struct json_t *labels = json_get(config, "Labels");
-	const char *name = json_get_text(one, "Name");
+	const char *id = json_get_text(one, "Id"), *name = json_get_text(one, "Name");
 	const char *restart =
 		json_get_text(json_get(json_get(one, "HostConfig"), "RestartPolicy"), "Name");
 	const char *signal = json_get_text(config, "StopSignal");
 	const char *status = json_get_text(state, "Status");
 	int64_t pid = 0, code = 0;
 
-	if (!name || !state || !json_get_number(state, "Pid", &pid) || pid < 0 || pid > INT_MAX)
+	if (!id || !*id || !name || !state || !json_get_number(state, "Pid", &pid) || pid < 0 ||
+	    pid > INT_MAX)
 		return false;
 	(void)json_get_number(state, "ExitCode", &code);
 	*container = (struct container){
+		.id = memory_copy_text(id),
 		.name = memory_copy_text(name + (*name == '/')),
 		.restart = memory_copy_text(restart && *restart ? restart : "no"),
 		.pid = (pid_t)pid,
-		.running = json_get_bool(state, "Running"),
+		.running = json_get_bool(state, "Running") || json_get_bool(state, "Paused"),
 		.paused = json_get_bool(state, "Paused"),
 		.stopping = status && strcmp(status, "stopping") == 0,
 		.removed = json_get_bool(json_get(one, "HostConfig"), "AutoRemove"),

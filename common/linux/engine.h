@@ -20,14 +20,15 @@ struct container_mount {
 };
 
 struct container {
-	char *name;    /* "telegram_bot" */
-	char *restart; /* restart policy: "no", "always", "unless-stopped", "on-failure" */
-	pid_t pid;     /* of its PID 1, as this machine numbers it; 0 when it does not run */
-	bool running, paused;
-	bool stopping;	   /* its engine is waiting for it to end (podman says so) */
-	bool removed;	   /* it is removed when it ends (--rm) */
-	char *stop_signal; /* that its engine sends; "" is the engine's own, SIGTERM */
-	int exit_code;	   /* of its last end */
+	char *id;	      /* 64 hex digits */
+	char *name;	      /* "telegram_bot" */
+	char *restart;	      /* restart policy: "no", "always", "unless-stopped", "on-failure" */
+	pid_t pid;	      /* of its PID 1, as this machine numbers it; 0 when it does not run */
+	bool running, paused; /* a paused one runs: docker says so itself, podman does not */
+	bool stopping;	      /* its engine is waiting for it to end (podman says so) */
+	bool removed;	      /* it is removed when it ends (--rm) */
+	char *stop_signal;    /* that its engine sends; "" is the engine's own, SIGTERM */
+	int exit_code;	      /* of its last end */
 	struct container_mount *mounts;
 	size_t mount_count;
 	char *project, *service, *folder, *files; /* docker-compose's labels; NULL without them */

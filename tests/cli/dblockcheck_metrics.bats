@@ -158,3 +158,21 @@ seconds() {
 	[[ $output != *question=\"migrate\"* ]]
 	sample state 1 state=unknown
 }
+
+@test "where a writer is hidden, its role and its time are unknown, not zero" {
+	require_root
+	start_sql writer "$database"
+	ask writer sql 'BEGIN IMMEDIATE'
+	as=(unshare --pid --fork --mount-proc --)
+	metrics 1 --sample=0.01 "$database"
+	sample state 1 state=locked
+	sample can 0 question=write
+	[[ $output != *'{'*'role='* && $output != *seconds* && $output != *hidden_processes* ]]
+
+	# Seen, but not watched.
+	as=()
+	metrics 1 --sample=0 "$database"
+	sample holders 1 role=writer
+	sample oldest_reader_seconds 0
+	[[ $output != *write_lock_held_seconds* ]]
+}

@@ -74,6 +74,28 @@ waits() {
 	no_finding leftover-child
 }
 
+@test "of two children that share another connection each, both are found" {
+	make_database
+	# The children's locks make them known before their parent is.
+	start family /usr/bin/python3 -c '
+import fcntl, os, sys
+files = [os.open(sys.argv[1], os.O_RDWR) for _ in range(2)]
+reader, writer = os.pipe()
+for mine, other in (files, files[::-1]):
+    if os.fork() == 0:
+        os.close(other)
+        fcntl.lockf(mine, fcntl.LOCK_SH, 1, 0x40000002)
+        os.write(writer, b"r")
+        sys.stdin.read()
+        os._exit(0)
+    os.read(reader, 1)
+print("ready", os.getpid(), flush=True)
+sys.stdin.read()' "$database"
+	survey "$database"
+	answer_has '[.findings[] | select(.id == "forked-connection") | .pids[]] == ([.holders[].pid] | sort) and
+		(.holders | length) == 3'
+}
+
 @test "two copies of a bot that opened it each for itself share no connection" {
 	start_bot first --database="$database"
 	start_bot second --database="$database"
@@ -117,27 +139,41 @@ waits() {
 	finding_is leftover-child "$child"
 }
 
-@test "a daemon is not left over, unless it took its parent's connection along" {
-	make_database
+# A daemon that was made in one way, "daemon" or "lead", is left over only with its parent's wal-index.
+daemon_is_judged() {
+	local daemon
+	sqlite3 -batch "$database" 'PRAGMA journal_mode=delete' >/dev/null
 	start_sql bot "$database"
 	ask bot sql 'SELECT count(*) FROM orders'
-	ask bot daemon
-	local daemon=$reply
+	ask bot "$1"
+	daemon=$reply
 	crash bot
 	survey "$database"
 	answer_has --argjson daemon "$daemon" '[.holders[].pid] == [$daemon]'
 	no_finding leftover-child
 	kill "$daemon"
+	until_true has_ended "$daemon"
 
 	sqlite3 -batch "$database" 'PRAGMA journal_mode=wal' >/dev/null
 	start_sql bot "$database"
 	ask bot sql 'SELECT count(*) FROM orders'
-	ask bot daemon
+	ask bot "$1"
 	daemon=$reply
 	crash bot
 	survey "$database"
 	finding_is leftover-child "$daemon"
 	kill "$daemon"
+	until_true has_ended "$daemon"
+}
+
+@test "a daemon is not left over, unless it took its parent's connection along" {
+	make_database
+	daemon_is_judged daemon
+}
+
+@test "a daemon that leads its session itself is judged as one that does not" {
+	make_database
+	daemon_is_judged lead
 }
 
 # --- names and owners -----------------------------------------------------------------------------
@@ -155,6 +191,24 @@ waits() {
 	survey "$database"
 	finding_is split-sidecars stranger
 	answer_has '.findings[] | select(.id == "split-sidecars") | .why | contains("other name.db-")'
+}
+
+@test "who has only the file mounted, at the same path in a namespace of its own, has other sidecars" {
+	require_root
+	make_database wal
+	# shellcheck disable=SC2016 # for the shell in the namespace
+	launch stranger unshare --mount --propagation private -- /bin/sh -c '
+		touch "$1.aside" && mount --bind "$1" "$1.aside" && exec 3<"$1.aside" &&
+			mount -t tmpfs tmpfs "${1%/*}" && touch "$1" &&
+			mount --bind /proc/self/fd/3 "$1" && exec 3<&- && exec "$0"' "$sql_client" "$database"
+	hear stranger ready
+	ask stranger open "$database"
+	ask stranger sql 'SELECT count(*) FROM orders'
+	start_sql bot "$database"
+	ask bot sql 'SELECT count(*) FROM orders'
+	survey "$database"
+	answer_has --arg path "$database" '[.holders[].path] == [$path, $path]'
+	finding_is split-sidecars stranger
 }
 
 @test "another name by way of a symbolic link is the same name to SQLite" {
@@ -207,6 +261,25 @@ waits() {
 	chown 65534 "$folder"
 	survey "$database"
 	no_finding sidecar-permissions
+}
+
+@test "a folder that its bot may not write to does not refuse it a WAL that is there, until it goes" {
+	require_root
+	open_to_everybody
+	make_database wal
+	start_sql keeper "$database"
+	ask keeper sql "INSERT INTO orders(problem) VALUES ('a')"
+	chown 65534 "$database"*
+	"${nobody[@]}" sqlite3 -batch "$database" 'CREATE TABLE t(x)'
+	survey "$database"
+	answer_has '.findings[] | select(.id == "sidecar-permissions") |
+		.why | contains("only while the -wal and -shm of now are there")'
+
+	ask keeper close # root may remove them
+	run "${nobody[@]}" sqlite3 -batch "$database" 'CREATE TABLE u(x)'
+	[ "$status" != 0 ]
+	survey "$database"
+	answer_has '.findings[] | select(.id == "sidecar-permissions") | .why | contains("writing is refused")'
 }
 
 # --- known programs -------------------------------------------------------------------------------

@@ -10,6 +10,7 @@ load_helpers() {
 	load ../helpers/machine.bash
 	load ../helpers/dblockcheck.bash
 	load ../helpers/engine.bash
+	load ../helpers/tracing.bash
 }
 
 setup_file() {
@@ -116,6 +117,23 @@ fails_with() {
 	fails_with 'container linked: /tmp/magic' --container=linked /tmp/magic
 }
 
+@test "below /proc/PID/root a link means what it does in there, and none leads out" {
+	make_database
+	sleep_in linked
+	docker exec linked /bin/sh -c 'ln -s /shop/bot.db /tmp/abs.db && ln -s /etc/passwd /tmp/users &&
+		ln -s /proc/1/root/etc/passwd /tmp/magic && ln -s /shop /tmp/shop'
+	local path top
+	top=/proc/$(main_pid linked)/root
+	for path in /tmp/abs.db /tmp/shop/bot.db; do
+		survey "$top$path"
+		exit_status_is 0
+		answer_has ".filesystem.inode == $(stat -c %i "$database")"
+	done
+	survey "$top/tmp/users"
+	answer_has ".filesystem.inode == $(docker exec linked /usr/bin/stat -c %i /etc/passwd)"
+	fails_with 'Too many levels of symbolic links' "$top/tmp/magic"
+}
+
 @test "a file that is mounted without its folder is surveyed with the container's sidecars" {
 	make_database wal
 	chmod 666 "$database"
@@ -183,6 +201,27 @@ fails_with() {
 	answer_has '.can.write and .can.migrate == false and found("hidden-holder")'
 }
 
+@test "a path of a container can be traced, and watched when it has a name out here" {
+	require_tracing
+	make_database
+	sleep_in shop_bot
+	start_sql writer "$database"
+	ask writer sql 'BEGIN IMMEDIATE'
+	start_waiter waiter
+	survey /shop/bot.db --container=shop_bot --trace=0.5
+	exit_status_is 1
+	answer_has '.container.path == "/shop/bot.db" and [.waiters[].pid] == [$pid.waiter]'
+
+	run --separate-stderr dblockcheck --json --container=shop_bot --watch=0.1 --for-seconds=0.3 /shop/bot.db
+	exit_status_is 0
+	[[ $output == *"$database"* && $output == *"$(pid writer)"* ]]
+
+	docker exec shop_bot /bin/sh -c 'cp /shop/bot.db /tmp/own.db'
+	run --separate-stderr dblockcheck --container=shop_bot --watch --for-seconds=0.3 /tmp/own.db
+	exit_status_is 3
+	[[ $stderr == *'only in there the file has a name: watch /proc/'* ]]
+}
+
 # --- what goes wrong ------------------------------------------------------------------------------
 
 @test "a container that is not there, does not run, or has no such file is trouble" {
@@ -220,6 +259,25 @@ fails_with() {
 		exit $status
 	END
 	fails_with 'container shop_bot: has ended meanwhile' --container=shop_bot /shop/bot.db
+}
+
+@test "an engine of another machine, whose numbers are other processes here, is not believed" {
+	make_database wal
+	start_sql host "$database"
+	ask host sql 'BEGIN IMMEDIATE'
+	run_container far -v "$folder:/other" -- /usr/bin/sleep infinity
+	run_container near -- /usr/bin/sleep infinity
+	local other
+	# Of this machine; of another container.
+	for other in "$(pid host)" "$(main_pid near)"; do
+		put_program docker <<-END
+			#!/bin/sh
+			exec /usr/bin/env PATH=/usr/local/bin:/usr/bin:/bin docker "\$@" |
+				sed 's/"Pid": [0-9]*/"Pid": $other/'
+		END
+		fails_with "container far: process $other is none of its own" --container=far "$database"
+		fails_with "container far: process $other is none of its own" --container=far /shop/bot.db
+	done
 }
 
 @test "without an engine it is said that there is none" {

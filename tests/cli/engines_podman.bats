@@ -91,3 +91,37 @@ try_run() {
 	answer_has '.error.message | test("podman") and test("--no-supervisor")'
 	container_is shop_bot .State.Running
 }
+
+@test "a path of a podman container is that of the same file here, or of its own layer" {
+	make_database
+	local shared=$database main
+	try_run run_container shop_bot -- /bin/sh -c 'ln -s /shop/bot.db /tmp/link.db && mkdir /tmp/own &&
+		cp /shop/bot.db /tmp/own/bot.db && exec /usr/bin/python3 "$0" /tmp/own/bot.db TERM=end' \
+		"$repository/tests/helpers/keep_open.py"
+	await_container shop_bot
+	main=$(main_pid shop_bot)
+	start_sql host "$shared"
+	ask host sql 'BEGIN IMMEDIATE'
+
+	survey /tmp/link.db --container=shop_bot
+	exit_status_is 1
+	answer_has --arg path "$shared" '.database == $path and .status == "locked" and
+		.container == {name: "shop_bot", path: "/shop/bot.db"} and [.holders[].pid] == [$pid.host]'
+
+	survey /tmp/own/bot.db --container=shop_bot
+	exit_status_is 1
+	answer_has --argjson main "$main" '.database == "/proc/\($main)/root/tmp/own/bot.db" and
+		[.holders[].pid] == [$main] and .holders[0].supervisor.kind == "podman" and
+		.holders[0].supervisor.name == "shop_bot"'
+
+	"${engine[@]}" pause shop_bot >/dev/null
+	survey /tmp/own/bot.db --container=shop_bot
+	finding_is stopped-holder "$main"
+	"${engine[@]}" unpause shop_bot >/dev/null
+	"${engine[@]}" kill shop_bot >/dev/null
+	survey /tmp/own/bot.db --container=shop_bot
+	exit_status_is 3
+	answer_has '.error.message | contains("container shop_bot: does not run")'
+	survey /shop/bot.db --container=nobody
+	exit_status_is 3
+}

@@ -14,6 +14,7 @@ It says "ready PID" when it starts and answers every command with one line, "ok 
     raw PATH          open a file for reading without SQLite
     touch-lock PATH   open and close the database beside SQLite; POSIX drops all locks on it
     fork              a child that inherits everything and waits; RESULT: its PID
+    lead              the same, which leads a session of its own
     daemon            the same with a session of its own, left by the process in between as daemons do
 """
 
@@ -63,15 +64,26 @@ class Client:
     def touch_lock(self, path):
         os.close(os.open(path, os.O_RDONLY))
 
-    def fork(self):
+    def fork(self, before=lambda: None):
         child = os.fork()
         if child == 0:
+            before()
             end_of_input = select.poll()
             end_of_input.register(sys.stdin, 0)
             end_of_input.poll()
             os._exit(0)
         return str(child)
 
+    def lead(self):
+        reader, writer = os.pipe()
+
+        def start_session():
+            os.setsid()
+            os.write(writer, b"r")
+
+        child = self.fork(start_session)
+        os.read(reader, 1)
+        return child
 
     def daemon(self):
         """Answers with the PID of what goes on."""

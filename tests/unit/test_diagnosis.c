@@ -803,7 +803,7 @@ static void the_owner_or_the_mode_of_a_sidecar_is_put_right(void **state)
 	auto_free char *mode = advice(make_readonly_sidecar, "sidecar-permissions");
 
 	(void)state;
-	assert_string_equal(owner, "chown --reference=/srv/data/bot.db /srv/data/bot.db-wal");
+	assert_string_equal(owner, "chown -h --reference=/srv/data/bot.db /srv/data/bot.db-wal");
 	assert_string_equal(mode, "chmod --reference=/srv/data/bot.db /srv/data/bot.db-wal");
 }
 
@@ -851,6 +851,8 @@ static void what_lies_in_a_folder_of_such_a_name_is_not_taken_for_one(void **sta
 	(void)state;
 	assert_known("/home/me/code/bot", "bot", NULL);
 	assert_known("/home/me/cursor/venv/bin/python3", "python3 /home/me/idea/bot.py", NULL);
+	assert_known("/usr/bin/python3", "python3 /srv/share/code/bot.py", NULL);
+	assert_known("/srv/share/cursor/bot", "bot", NULL);
 	assert_known("/usr/bin/codec", "codec", NULL);
 	assert_known("/usr/bin/idea-bot", "idea-bot", NULL);
 	assert_known("/usr/bin/python3", "python3 bot.py /home/me/.vscode/extensions/x", NULL);

@@ -118,6 +118,45 @@ static void what_is_not_known_has_no_sample(void **state)
 	assert_line(text, "dblockcheck_state{database=\"/srv/data/bot.db\",state=\"unknown\"} 1");
 }
 
+static void what_goes_on_for_an_unknown_time_is_not_shown_as_zero(void **state)
+{
+	auto_survey survey = { 0 };
+
+	(void)state;
+	made_up_start(&survey, JOURNAL_WAL);
+
+	struct holder *reader = made_up_connection(&survey, 12);
+	struct holder *writer = made_up_connection(&survey, 13);
+
+	made_up_lock(&survey, reader, SLOT_READ1, false);
+	made_up_lock(&survey, writer, SLOT_WRITE, true);
+	reader->sampled_seconds = writer->sampled_seconds = 0;
+
+	auto_free char *text = metrics_of(&survey);
+
+	assert_line(text, "dblockcheck_holders{database=\"/srv/data/bot.db\",role=\"reader\"} 1");
+	assert_null(strstr(text, "seconds{"));
+}
+
+static void who_is_hidden_is_in_no_count(void **state)
+{
+	auto_survey survey = { 0 };
+
+	(void)state;
+	made_up_start(&survey, JOURNAL_WAL);
+	(void)made_up_connection(&survey, 10);
+	survey.hidden_locks = 1;
+	survey.initial_pid_namespace = false;
+
+	auto_free char *text = metrics_of(&survey);
+
+	assert_line(text,
+		    "dblockcheck_holders{database=\"/srv/data/bot.db\",role=\"connected\"} 1");
+	assert_null(strstr(text, "role=\"writer\""));
+	assert_null(strstr(text, "seconds{"));
+	assert_null(strstr(text, "hidden_processes"));
+}
+
 static void a_certified_answer_knows_without_a_walk_that_nobody_is_there(void **state)
 {
 	auto_survey survey = { 0 };
@@ -280,6 +319,8 @@ int main(void)
 		cmocka_unit_test(a_free_database_has_all_that_is_known_of_it),
 		cmocka_unit_test(holders_are_counted_by_role),
 		cmocka_unit_test(what_is_not_known_has_no_sample),
+		cmocka_unit_test(what_goes_on_for_an_unknown_time_is_not_shown_as_zero),
+		cmocka_unit_test(who_is_hidden_is_in_no_count),
 		cmocka_unit_test(a_certified_answer_knows_without_a_walk_that_nobody_is_there),
 		cmocka_unit_test(several_databases_share_each_family_and_count_once),
 		cmocka_unit_test(nothing_at_all_gives_no_family),
