@@ -113,7 +113,8 @@ struct watch {
 struct watch_event {
 	double time;
 	pid_t pid;
-	uint64_t owner; /* 0 for the process; else tells its open files apart */
+	uint64_t owner; /* tells owners of locks apart; 0 where that is not known */
+	bool ofd; /* the owner is an open file and not the process; a close does not say which */
 	enum database_file file;
 	enum { WATCH_TAKES_READ, WATCH_TAKES_WRITE, WATCH_UNLOCKS } act;
 	uint64_t first, last; /* bytes, inclusive; UINT64_MAX is the end of the file */

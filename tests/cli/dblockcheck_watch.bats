@@ -126,6 +126,40 @@ watch_busy() {
 	[[ $(held busy EXCLUSIVE) == 1000 ]]
 }
 
+@test "locks of open files are counted one by one, each until its file is closed" {
+	require_tracing
+	make_database
+	start files /usr/bin/python3 -c 'import fcntl, os, struct, sys
+print("ready", os.getpid(), flush=True)
+sys.stdin.readline()
+lock = struct.pack("hhqqi4x", fcntl.F_WRLCK, os.SEEK_SET, 0x40000001, 1, 0)
+for _ in range(100):
+    opened = os.open(sys.argv[1], os.O_RDWR)
+    fcntl.fcntl(opened, fcntl.F_OFD_SETLK, lock)
+    os.close(opened)
+print("ok", flush=True)
+sys.stdin.readline()' "$database"
+	start_watch --json
+	ask files go
+	end_watch
+	[[ $(held files RESERVED) == 100 ]]
+	answer_has '.writers_out.count == 100'
+}
+
+@test "a program that locks the whole file for reading keeps writers out" {
+	require_tracing
+	make_database
+	start reader /usr/bin/python3 -c 'import fcntl, os, sys
+opened = open(sys.argv[1], "rb")
+fcntl.lockf(opened, fcntl.LOCK_SH)
+print("ready", os.getpid(), flush=True)
+sys.stdin.readline()' "$database"
+	start_watch --json
+	until_true says '.event == "took" and .lock == "RESERVED" and .pid == $pid.reader and .from_before'
+	end_watch
+	answer_has '.writers_out.count == 1'
+}
+
 @test "transactions on another database are not counted" {
 	require_tracing
 	make_database wal
