@@ -98,15 +98,6 @@ struct watch_process *watch_find(const struct watch *watch, pid_t pid)
 	return NULL;
 }
 
-/* Adds what one process did to the row of the earlier ones. */
-static void merge(struct watch_process *into, const struct watch_process *from)
-{
-	for (enum watch_kind kind = 0; kind < WATCH_KINDS; kind++) {
-		durations_merge(&into->by_kind[kind].durations, &from->by_kind[kind].durations);
-		into->by_kind[kind].refused += from->by_kind[kind].refused;
-	}
-}
-
 /* Makes room: the one that was seen longest ago and holds nothing goes to the first row, which is nobody's own. */
 static void make_room(struct watch *watch)
 {
@@ -123,7 +114,7 @@ static void make_room(struct watch *watch)
 			oldest = i;
 	if (oldest == 0)
 		return;
-	merge(&watch->items[0], &watch->items[oldest]);
+	watch_merge(&watch->items[0], &watch->items[oldest]);
 	release_process(&watch->items[oldest]);
 	watch->count--;
 	memmove(&watch->items[oldest], &watch->items[oldest + 1],

@@ -155,6 +155,9 @@ void watch_take_look(struct watch *watch, double now, const struct watch_seen *s
 /* The process is gone, or is another one now. What it held ends at `now`. */
 void watch_forget(struct watch *watch, pid_t pid, double now);
 
+/* Adds what one process did, told or not and drawn or not, to the row of the earlier ones. */
+void watch_merge(struct watch_process *into, const struct watch_process *from);
+
 /* The process of that PID that is not gone; NULL when it is not known. Valid until the watch changes. */
 struct watch_process *watch_find(const struct watch *watch, pid_t pid);
 

@@ -38,7 +38,7 @@ struct session {
 	char *database;	       /* as `about` calls it: the listener's name goes with the file */
 	struct survey openers; /* who had it open at the last walk */
 	double next_survey, next_bury, next_tell, end;
-	uint64_t looks, lost;
+	uint64_t looks;
 	bool unheard; /* nobody reads what we say */
 	bool on_screen; /* then lines go to `latest`, and the figures come when the screen is given back */
 	struct watch_latest latest;
@@ -84,15 +84,16 @@ static void note_file(struct session *session, enum listener_news news)
 		[LISTENER_BACK] = "back",
 	};
 
+	session->about.replaced += news == LISTENER_REPLACED || news == LISTENER_BACK;
 	if (news != LISTENER_SAME)
 		note(session, &(struct watch_note){ .time = clock_now(), .event = events[news] });
 }
 
 static void note_lost(struct session *session)
 {
-	const uint64_t lost = session->listener.lost - session->lost;
+	const uint64_t lost = session->listener.lost - session->about.lost;
 
-	session->lost = session->listener.lost;
+	session->about.lost = session->listener.lost;
 	if (lost)
 		note(session,
 		     &(struct watch_note){ .time = clock_now(), .event = "lost", .lost = lost });
@@ -174,7 +175,6 @@ static void tell_totals(struct session *session)
 		.now = now,
 		.period =
 			session->looks ? (now - session->watch.began) / (double)session->looks : 0,
-		.lost = session->listener.lost,
 	};
 	auto_text text = { 0 };
 
@@ -234,6 +234,16 @@ static bool turn(struct session *session, struct error *err)
 	return true;
 }
 
+/* Never "free" where somebody may hold a lock that does not show. */
+static const char *unseen(const struct session *session)
+{
+	if (session->listener.target.trust == FILESYSTEM_SHARED)
+		return "locks held elsewhere, by other machines that share this file system, cannot be seen from here";
+	if (!session->root->initial_pid_namespace)
+		return "locks held outside of this PID namespace cannot be seen from here";
+	return NULL;
+}
+
 static bool start(struct session *session, const char *path, struct error *err)
 {
 	const struct watch_request *request = session->request;
@@ -250,6 +260,7 @@ static bool start(struct session *session, const char *path, struct error *err)
 		.database = session->database,
 		.traced = session->listener.traced,
 		.untraced = session->listener.untraced.text,
+		.unseen = unseen(session),
 		.wall_offset = (double)wall.tv_sec + (double)wall.tv_nsec / 1e9 - clock_now(),
 		.verbose = request->settings->verbose,
 	};
@@ -335,6 +346,7 @@ bool watch_run(const struct watch_request *request, const struct proc_root *root
 		session.on_screen = session.about.brief = false;
 	} else if (done) {
 		tell_changes(&session);
+		note_lost(&session);
 	}
 	if (done) {
 		tell_totals(&session);

@@ -1,5 +1,6 @@
 #include "common/watch_screen.h"
 
+#include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -87,12 +88,19 @@ static void put_head(struct screen_page *page, const struct watch_about *about,
 		text_append(&title, "writers have been kept out for ");
 		watch_append_seconds(&title, fmax(now - watch->writing_since, 0));
 	} else {
-		text_append(&title, "a writer would succeed");
+		text_append(&title, "%s",
+			    about->unseen ? "nothing that can be seen keeps writers out"
+					  : "a writer would succeed");
 	}
 	put_cut(page, 0, 0, SCREEN_TITLE, text_string(&title), columns);
-	text_append(&how, "%s; watched for ",
-		    about->traced ? "kernel events: no hold is missed"
-				  : "looks at /proc/locks: short holds are missed");
+	if (about->lost)
+		text_append(&how, "kernel events, of which %" PRIu64 " are lost: holds are missed",
+			    about->lost);
+	else
+		text_append(&how, "%s",
+			    about->traced ? "kernel events: no hold is missed"
+					  : "looks at /proc/locks: short holds are missed");
+	text_append(&how, "; watched for ");
 	watch_append_seconds(&how, now - watch->began);
 	text_append(&how, "; q ends");
 	put_cut(page, 1, 0, SCREEN_PLAIN, text_string(&how), columns);

@@ -1,5 +1,6 @@
 #include "common/watch_svg.h"
 
+#include <inttypes.h>
 #include <math.h>
 #include <string.h>
 
@@ -160,21 +161,27 @@ static bool was_seen(const struct watch *watch, const struct watch_process *proc
 static size_t append_rows(struct text *text, const struct watch *watch)
 {
 	const bool wal = watch_uses_wal(watch);
-	size_t rows = 0;
+	auto_text more = { 0 };
+	size_t rows = 0, seen = 0;
 
 	for (size_t i = 0; i < watch->count; i++) {
 		const double y = TOP + (double)rows * ROW;
 
-		if (!was_seen(watch, &watch->items[i]) || rows >= MOST_ROWS)
+		if (!was_seen(watch, &watch->items[i]) || seen++ >= MOST_ROWS)
 			continue;
 		append_name(text, &watch->items[i], y + BAR - 3);
 		append_box(text, MARGIN + NAMES, y + BAR, LINE, 0.5, "#c0c0c0");
 		append_bar(text, watch, &watch->items[i], y, wal);
 		rows++;
 	}
-	if (rows == 0)
-		append_words(text, MARGIN + NAMES, TOP + BAR, "start", "nobody held a lock");
-	return rows ? rows : 1;
+	if (seen > rows)
+		text_append(&more, "and %zu more processes", seen - rows);
+	else if (seen == 0)
+		text_append(&more, "nobody held a lock");
+	if (more.length)
+		append_words(text, MARGIN, TOP + (double)rows++ * ROW + BAR - 3, "start",
+			     text_string(&more));
+	return rows;
 }
 
 /* "12:15:00Z" under lines through all rows. */
@@ -224,6 +231,8 @@ static void append_title(struct text *text, const struct watch_about *about,
 	watch_append_seconds(&how, now - watch->began);
 	text_append(&how, about->traced ? " by the kernel's lock events"
 					: " by looks at /proc/locks, which miss short holds");
+	if (about->lost)
+		text_append(&how, ", of which %" PRIu64 " were lost", about->lost);
 	text_append(&how, "; each ");
 	watch_append_seconds(&how, watch->column_width);
 	text_append(&how, " has the colour of the strongest lock held in it; nobody else could "

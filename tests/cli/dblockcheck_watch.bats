@@ -266,6 +266,18 @@ freeze_watch() {
 	end_watch
 }
 
+@test "what was held on a new file before it was noticed is said to be missing" {
+	require_tracing
+	make_database
+	start_watch
+	cp "$database" "$database.new"
+	mv "$database.new" "$database"
+	until_true grep -q 'replaced by another file' "$heard"
+	end_watch
+	grep -q 'no hold was missed, but for those on a new file before it was noticed\.$' "$heard"
+	grep -q '^Nothing that was seen kept writers out\.$' "$heard"
+}
+
 @test "it survives that the database is removed, and goes on with the next one" {
 	require_tracing
 	make_database
@@ -426,6 +438,22 @@ print(len(xml.dom.minidom.parse(sys.argv[1]).getElementsByTagName(sys.argv[2])))
 }
 
 # --- the command line -----------------------------------------------------------------------------
+
+@test "in a PID namespace of its own it never says that all writers would have succeeded" {
+	require_root
+	make_database
+	start_sql writer "$database"
+	ask writer sql 'BEGIN IMMEDIATE'
+	as=(unshare --fork --pid --mount-proc)
+	run --separate-stderr "${as[@]}" "$dblockcheck" --watch --for-seconds=0.1 "$database"
+	exit_status_is 0
+	text=$output
+	text_has 'locks held outside of this PID namespace cannot be seen from here\)?$'
+	text_has '^Nothing that was seen kept writers out\.$'
+	run --separate-stderr "${as[@]}" "$dblockcheck" --watch --for-seconds=0.1 --json "$database"
+	jq -se 'all(.[] | select(.event == "start" or .event == "summary");
+		.unseen | contains("PID namespace"))' <<<"$output"
+}
 
 @test "bad seconds are a wrong command line" {
 	make_database

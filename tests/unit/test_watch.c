@@ -399,6 +399,43 @@ static void a_crowd_of_short_lives_is_counted_in_bounded_memory(void **state)
 	watch_release(&watch);
 }
 
+/* As above, in one interval: the lines and the time line leave nobody out either. */
+static void a_crowd_is_told_and_drawn_whole(void **state)
+{
+	enum { CROWD = 2000 };
+	struct watch watch;
+	struct watch_changes changes = { 0 };
+	uint64_t told = 0, refused = 0;
+	bool drawn = false;
+
+	(void)state;
+	watch_start(&watch, 0);
+	take(&watch, 0.1, 1, SLOT_WRITE, true);
+	watch_changes(&watch, 0.2, &changes);
+	assert_int_equal(changes.count, 1); /* took it */
+	watch_changes_release(&changes);
+	let_go(&watch, 0.3, 1, SLOT_WRITE);
+	watch_draw(&watch, 0.35);
+	for (pid_t pid = 2; pid <= CROWD; pid++) {
+		take(&watch, 1 + pid * 0.001, pid, SLOT_WRITE, true);
+		refuse(&watch, 1 + pid * 0.001, pid, SLOT_CKPT, true);
+		let_go(&watch, 1 + pid * 0.001, pid, SLOT_WRITE);
+	}
+	watch_changes(&watch, 4, &changes);
+	for (size_t i = 0; i < changes.count; i++)
+		*(changes.items[i].what == WATCH_REFUSED ? &refused : &told) +=
+			changes.items[i].count;
+	assert_int_equal(told, CROWD);
+	assert_int_equal(refused, CROWD - 1);
+	watch_changes_release(&changes);
+	watch_draw(&watch, 4);
+	assert_int_equal(watch.items[0].pid, 0);
+	for (size_t i = 0; i < watch.columns; i++)
+		drawn |= i * watch.column_width < 0.5 && watch.items[0].columns[i];
+	assert_true(drawn);
+	watch_release(&watch);
+}
+
 /* What is told at `now`, as "TIME PID KIND what count total" lines. */
 static void assert_told(struct watch *watch, double now, const char *expected)
 {
@@ -485,6 +522,7 @@ int main(void)
 		cmocka_unit_test(a_child_that_closes_what_it_inherited_is_nobody),
 		cmocka_unit_test(a_pid_that_is_used_again_is_another_process),
 		cmocka_unit_test(a_crowd_of_short_lives_is_counted_in_bounded_memory),
+		cmocka_unit_test(a_crowd_is_told_and_drawn_whole),
 		cmocka_unit_test(short_holds_are_told_together_and_long_ones_at_both_ends),
 		cmocka_unit_test(every_kind_has_the_name_that_lock_bytes_gives_it),
 	};

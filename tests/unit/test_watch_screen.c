@@ -12,7 +12,7 @@ static const struct watch_about about = { .given = "bot.db", .traced = true };
 
 static void ask(struct watch *watch, double time, pid_t pid, bool refused)
 {
-	const struct watch_event event = { time, pid, 0,      FILE_SHM, WATCH_TAKES_WRITE,
+	const struct watch_event event = { time, pid, 0,      false, FILE_SHM, WATCH_TAKES_WRITE,
 					   120,	 120, refused };
 
 	watch_take_event(watch, &event);
