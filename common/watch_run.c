@@ -118,7 +118,7 @@ static void note_difference(struct session *session, const struct survey *of,
 						   .process = &of->holders.items[i].process });
 }
 
-/* Who has it open, with or without a lock. A database that is gone at the moment has nobody. */
+/* Who has it open, with or without a lock. While there is none at the path, nobody is said to have closed it. */
 static void look_for_openers(struct session *session)
 {
 	const struct survey_options options = { .scan = true };
@@ -126,11 +126,14 @@ static void look_for_openers(struct session *session)
 	struct error ignored = { 0 };
 	struct survey now = { 0 };
 
-	(void)survey_take(&now, session->root, session->listener.path, &options, &ignored);
-	note_difference(session, &session->openers, &now, "closed");
-	note_difference(session, &now, &session->openers, "opened");
-	survey_release(&session->openers);
-	session->openers = now;
+	if (survey_take(&now, session->root, session->listener.path, &options, &ignored)) {
+		note_difference(session, &session->openers, &now, "closed");
+		note_difference(session, &now, &session->openers, "opened");
+		survey_release(&session->openers);
+		session->openers = now;
+	} else {
+		survey_release(&now);
+	}
 	session->next_survey =
 		clock_now() + fmax(survey_pause, survey_share * (clock_now() - before));
 }
