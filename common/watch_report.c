@@ -21,6 +21,18 @@ void watch_append_seconds(struct text *text, double seconds)
 		text_append(text, "%.2f s", seconds);
 }
 
+char *watch_short_command(const struct process *process)
+{
+	const struct holder holder = { .process = *process };
+	auto_free char *whole = holder_command(&holder);
+	const char *shown = whole;
+
+	for (const char *at = whole; *whole == '/' && *at && *at != ' '; at++)
+		if (*at == '/')
+			shown = at + 1;
+	return memory_copy_text(shown);
+}
+
 /* "12:15:00.123Z": the day is known to who looks on. */
 static void append_time(struct text *text, const struct watch_about *about, double time)
 {
@@ -47,7 +59,7 @@ static void append_process(struct text *text, const struct watch_about *about, p
 	else if (pid < 0)
 		text_append(text, "somebody (an OFD lock)");
 	else
-		text_append(text, "%d  %s", pid, command ? command : name ? name : "? (gone)");
+		text_append(text, "%d  %s", pid, command ? command : name ? name : "? (not known)");
 }
 
 void watch_report_start(struct text *text, const struct watch_about *about)

@@ -61,6 +61,9 @@ void watch_report_totals(struct text *text, const struct watch_about *about,
 struct json_t *watch_report_totals_json(const struct watch_about *about, const struct watch *watch,
 					const struct watch_totals *totals);
 
+/* The command of a process that is known without the folder of its program, where there is little room; free() it. */
+char *watch_short_command(const struct process *process) __attribute__((returns_nonnull));
+
 /* "340 µs", "1.2 ms", "2.50 s". */
 void watch_append_seconds(struct text *text, double seconds);
 

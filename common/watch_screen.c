@@ -8,7 +8,6 @@
 #include "common/base/clock.h"
 #include "common/base/memory.h"
 #include "common/base/scope.h"
-#include "common/holder.h"
 #include "common/watch_svg.h"
 
 /* Where the table begins, and how wide its columns are with the blanks behind them. */
@@ -150,10 +149,9 @@ static void put_line(struct screen_page *page, size_t line, size_t column,
 static void put_process(struct screen_page *page, size_t line, const struct layout *layout,
 			const struct watch *watch, const struct watch_process *process, bool wal)
 {
-	const struct holder holder = { .process = process->process ? *process->process
-								   : (struct process){ 0 } };
-	auto_free char *command =
-		holder.process.known ? holder_command(&holder) : memory_copy_text("? (gone)");
+	auto_free char *command = process->process && process->process->known
+					  ? watch_short_command(process->process)
+					  : memory_copy_text("? (not known)");
 	auto_text pid = { 0 }, locks = { 0 };
 
 	if (process->pid > 0)

@@ -6,7 +6,6 @@
 
 #include "common/base/clock.h"
 #include "common/base/scope.h"
-#include "common/holder.h"
 
 /* Sizes in pixels: the names to the left, the time line to the right of them. */
 enum {
@@ -135,14 +134,13 @@ static void append_bar(struct text *text, const struct watch *watch,
 
 static void append_name(struct text *text, const struct watch_process *process, double y)
 {
-	const struct holder holder = { .process = process->process ? *process->process
-								   : (struct process){ 0 } };
-	auto_free char *command =
-		process->process && process->process->known ? holder_command(&holder) : NULL;
+	auto_free char *command = process->process && process->process->known
+					  ? watch_short_command(process->process)
+					  : NULL;
 	auto_text whole = { 0 }, cut = { 0 };
 
 	if (process->pid > 0)
-		text_append(&whole, "%d  %s", process->pid, command ? command : "? (gone)");
+		text_append(&whole, "%d  %s", process->pid, command ? command : "? (not known)");
 	else
 		text_append(&whole, "%s", process->pid ? "an OFD lock" : "earlier processes");
 	text_append_cell(&cut, text_string(&whole),

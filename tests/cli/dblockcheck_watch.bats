@@ -437,7 +437,21 @@ print(len(xml.dom.minidom.parse(sys.argv[1]).getElementsByTagName(sys.argv[2])))
 	text_has '^Watched for .* By looks .* apart: shorter holds.* can be missing'
 }
 
-# --- the command line -----------------------------------------------------------------------------
+@test "where /proc hides other users' processes, who cannot be seen is not said to be gone" {
+	require_root
+	make_database
+	open_to_everybody
+	chmod a+r "$database"
+	dblockcheck=$(copy_for_everybody "$dblockcheck")
+	start_sql writer "$database"
+	ask writer sql 'BEGIN IMMEDIATE'
+	run --separate-stderr unshare --mount sh -c 'mount -t proc -o hidepid=2 proc /proc &&
+		exec "$@"' sh "${nobody[@]}" "$dblockcheck" --watch=0.1 --for-seconds=1.3 --json "$database"
+	exit_status_is 0
+	jq -se --argjson pid "$(pid writer)" 'last | .writers_out.count == 1 and
+		([.processes[] | select(.pid == $pid).locks[] | select(.lock == "RESERVED").count] == [1])' \
+		<<<"$output"
+}
 
 @test "in a PID namespace of its own it never says that all writers would have succeeded" {
 	require_root
@@ -454,6 +468,8 @@ print(len(xml.dom.minidom.parse(sys.argv[1]).getElementsByTagName(sys.argv[2])))
 	jq -se 'all(.[] | select(.event == "start" or .event == "summary");
 		.unseen | contains("PID namespace"))' <<<"$output"
 }
+
+# --- the command line -----------------------------------------------------------------------------
 
 @test "bad seconds are a wrong command line" {
 	make_database
@@ -540,11 +556,11 @@ close_terminal() {
 	start_sql writer "$database"
 	ask writer sql 'BEGIN IMMEDIATE'
 	on_terminal 100 24
-	until_true shows "^$(pid writer) +SHARED RESERVED +/"
+	until_true shows "^$(pid writer) +SHARED RESERVED +python"
 	tmux -S "$socket" set-option -g window-size manual
 	tmux -S "$socket" resize-window -x 36 -y 24
 	until_true shows '^PID +THE LAST MINUTE'
 	until_true shows "^$(pid writer) .*w"
-	run ! shows RESERVED.*/
+	run ! shows "^$(pid writer) .*python"
 	close_terminal
 }

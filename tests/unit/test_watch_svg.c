@@ -182,7 +182,7 @@ static void more_rows_than_are_drawn_are_counted(void **state)
 
 	char *picture = draw(&watch, 100.02);
 
-	assert_int_equal(count_of(picture, "? (gone)"), 100);
+	assert_int_equal(count_of(picture, "? (not known)"), 100);
 	assert_non_null(strstr(picture, ">and 30 more processes<"));
 	free(picture);
 	watch_release(&watch);
