@@ -1,5 +1,6 @@
 #include "common/waiters.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -20,9 +21,14 @@ static const double nap_seconds = 0.25;
 
 char *waiters_doubt(const struct waiters_request *request)
 {
-	return *request->untraced.text ? memory_format("no trace, so who waits is a guess: %s",
-						       request->untraced.text)
-				       : NULL;
+	if (*request->untraced.text)
+		return memory_format("no trace, so who waits is a guess: %s",
+				     request->untraced.text);
+	if (request->lost)
+		return memory_format("%" PRIu64 " of the kernel's lock events were lost: some who "
+				     "wait may be missing",
+				     request->lost);
+	return NULL;
 }
 
 /* Listens until `until`, or until a signal asks for the end. */
@@ -82,13 +88,27 @@ static enum watch_kind latest_wait(const struct watch_process *process, double n
 	return latest;
 }
 
+/* For who looks whether two of them wait for each other. */
+static void note_wanted(struct survey *survey, pid_t pid, enum watch_kind kind)
+{
+	bool write = false;
+	const struct lock_range range = lock_slot_range(watch_wanted_slot(kind, &write));
+	struct holder *holder = survey_find(survey, pid);
+
+	if (holder)
+		lock_bytes_add(&holder->wanted, range.file, range.start,
+			       range.start + range.length - 1, write);
+}
+
 static void take_waiters(struct survey *survey, struct watch *watch, double now)
 {
 	for (size_t i = 0; i < watch->count; i++) {
 		const enum watch_kind kind = latest_wait(&watch->items[i], now);
 
-		if (kind != WATCH_KINDS)
-			add_waiter(survey, &watch->items[i], kind);
+		if (kind == WATCH_KINDS)
+			continue;
+		note_wanted(survey, watch->items[i].pid, kind);
+		add_waiter(survey, &watch->items[i], kind);
 	}
 	if (survey->waiters.count > 1)
 		qsort(survey->waiters.items, survey->waiters.count, sizeof *survey->waiters.items,
@@ -179,6 +199,7 @@ bool waiters_survey(struct survey *survey, struct verdict *verdict, const struct
 		if (done)
 			take_waiters(survey, &watch, clock_now());
 	}
+	request->lost = listener.lost;
 	watch_release(&watch);
 	return done;
 }

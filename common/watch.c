@@ -50,6 +50,13 @@ const char *watch_kind_name(enum watch_kind kind)
 	return kinds[kind].name;
 }
 
+enum lock_slot watch_wanted_slot(enum watch_kind kind, bool *write)
+{
+	*write = kinds[kind].counts != lock_bytes_reads;
+	/* The way to SHARED leads over PENDING. */
+	return kind == WATCH_SHARED ? SLOT_PENDING : kinds[kind].slot;
+}
+
 unsigned watch_kinds_of(const struct lock_bytes *locks)
 {
 	unsigned found = locks->foreign ? bit(WATCH_FOREIGN) : 0;

@@ -37,6 +37,9 @@ enum watch_kind {
 /* "WRITE". */
 const char *watch_kind_name(enum watch_kind kind);
 
+/* The slot at which one is refused who wants it; *write: by a READ lock there too. Not for WATCH_FOREIGN. */
+enum lock_slot watch_wanted_slot(enum watch_kind kind, bool *write);
+
 /* What of these a process has that holds those locks: bit 1<<kind. */
 unsigned watch_kinds_of(const struct lock_bytes *locks);
 

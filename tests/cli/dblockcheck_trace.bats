@@ -81,6 +81,64 @@ waiter_is() {
 	waiter_is late SHARED writer
 }
 
+# A reader that tries again and again to write, and goes on reading all the while.
+start_stubborn() {
+	start "$1" /usr/bin/python3 -c 'import os, select, sqlite3, sys
+connection = sqlite3.connect(sys.argv[1], timeout=0, isolation_level=None)
+connection.execute("BEGIN")
+connection.execute("SELECT * FROM orders").fetchall()
+print("ready", os.getpid(), flush=True)
+while not select.select([sys.stdin], [], [], 0.02)[0]:
+    try:
+        connection.execute("DELETE FROM orders")
+    except sqlite3.OperationalError:
+        pass' "$database"
+}
+
+@test "--trace finds a commit and a reader that wants to write in each other's way" {
+	require_tracing
+	make_database
+	start_sql late "$database"
+	ask late sql 'PRAGMA busy_timeout = 60000'
+	ask late sql 'BEGIN IMMEDIATE'
+	ask late sql 'DELETE FROM orders'
+	start_stubborn reader
+	tell late sql COMMIT
+	survey "$database" --trace
+	waiter_is late EXCLUSIVE reader
+	waiter_is_refused reader RESERVED
+	finding_is deadlock late reader
+}
+
+waiter_is_refused() {
+	answer_has --arg wants "$2" ".waiters | any(.pid == \$pid.$1 and .wants == \$wants)"
+}
+
+@test "--trace calls nobody deadlocked who only waits" {
+	require_tracing
+	make_database
+	start_writer
+	start_stubborn reader
+	survey "$database" --trace
+	waiter_is_refused reader RESERVED
+	answer_has '.findings | all(.id != "deadlock")'
+}
+
+@test "--trace says when the kernel could not keep all events" {
+	require_tracing
+	make_database
+	"$dblockcheck" --trace=2 "$database" >"$folder/answer" 2>"$folder/doubt" 3>&- 4>&- &
+	local job=$!
+	until_true listens "$job"
+	kill -STOP "$job"
+	until_true is_stopped "$job"
+	"$helpers/commit_loop" 8000 "$database"
+	kill -CONT "$job"
+	wait "$job"
+	grep -Eq '^dblockcheck: [0-9]+ of the kernel.s lock events were lost: some who wait may be missing$' \
+		"$folder/doubt"
+}
+
 @test "--trace counts an attempt that is not repeated, as of one without a busy timeout" {
 	require_tracing
 	make_database
