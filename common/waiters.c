@@ -105,7 +105,7 @@ static void take_waiters(struct survey *survey, struct watch *watch, double now)
 	for (size_t i = 0; i < watch->count; i++) {
 		const enum watch_kind kind = latest_wait(&watch->items[i], now);
 
-		if (kind == WATCH_KINDS)
+		if (kind == WATCH_KINDS || watch->items[i].gone)
 			continue;
 		note_wanted(survey, watch->items[i].pid, kind);
 		add_waiter(survey, &watch->items[i], kind);
@@ -196,6 +196,7 @@ bool waiters_survey(struct survey *survey, struct verdict *verdict, const struct
 		done = listen_until(&listener, &watch, until - options->sample_seconds, err) &&
 		       take_and_decide(survey, verdict, root, path, options, visible_only, err) &&
 		       listen_until(&listener, &watch, clock_now() + pause_seconds, err);
+		watch_bury(&watch, root, clock_now());
 		if (done)
 			take_waiters(survey, &watch, clock_now());
 	}

@@ -177,6 +177,21 @@ waiter_is_refused() {
 	answer_has '.waiters == [] and .blockers.write == [$pid.late]'
 }
 
+@test "who died while it waited is no waiter" {
+	require_tracing
+	make_database
+	start_writer
+	start_sql late "$database"
+	"$dblockcheck" --trace=1 --json "$database" >"$folder/answer" 3>&- 4>&- &
+	local job=$!
+	until_true listens "$job"
+	refused late sql 'BEGIN IMMEDIATE'
+	crash late
+	wait "$job" || true
+	answer=$(cat "$folder/answer")
+	answer_has '.waiters == []'
+}
+
 @test "the waiters of another database are not ours" {
 	require_tracing
 	make_database wal

@@ -357,6 +357,26 @@ print(len(xml.dom.minidom.parse(sys.argv[1]).getElementsByTagName(sys.argv[2])))
 
 # --- how it ends ----------------------------------------------------------------------------------
 
+@test "--svg onto a full disk is trouble, before the watch and after it, and leaves no part of it" {
+	require_root
+	make_database
+	local disk=$BATS_TEST_TMPDIR/disk
+	mount_for_test -t tmpfs -o size=16k none "$disk"
+	run --separate-stderr dblockcheck --watch --for-seconds=0 --svg="$disk/bot.svg" "$database"
+	exit_status_is 0
+	rm "$disk/bot.svg"
+	start_watch --svg="$disk/bot.svg"
+	head -c 1M /dev/zero >"$disk/full" || true
+	kill -INT "$watch"
+	local ended=0
+	wait "$watch" || ended=$?
+	watch=''
+	((ended != 0))
+	grep -q '/bot.svg: cannot write: No space left on device$' "$heard.err"
+	grep -q '^Watched for ' "$heard"
+	[[ $(ls "$disk") == full ]]
+}
+
 @test "--for-seconds ends it with its figures" {
 	require_tracing
 	make_database
