@@ -68,6 +68,38 @@ static void add_waiter(struct survey *survey, struct watch_process *process, enu
 	waiter->seconds = wait->last - wait->first;
 }
 
+static bool is_in_the_way(const struct lock_bytes *held, const struct lock_bytes *wanted)
+{
+	return (held->writes & (wanted->reads | wanted->writes)) || (held->reads & wanted->writes);
+}
+
+/* Who asked to be put to sleep until the lock is free, as SQLite can be built to do. The list of locks names them. */
+static void take_sleepers(struct survey *survey, const struct proc_root *root)
+{
+	const struct holders *holders = &survey->holders;
+	struct error ignored = { 0 };
+
+	for (size_t i = 0; i < holders->count; i++) {
+		const struct holder *holder = &holders->items[i];
+		const enum watch_kind kind = watch_kind_wanted(&holder->wanted);
+
+		if (kind == WATCH_KINDS)
+			continue;
+
+		struct waiter *waiter = memory_append(&survey->waiters);
+
+		waiter->in_kernel = true;
+		waiter->wants = watch_kind_name(kind);
+		waiter->process.pid = holder->process.pid;
+		(void)processes_read(root, &waiter->process, 1, &ignored);
+		waiter->behind = memory_allocate(holders->count, sizeof *waiter->behind);
+		for (size_t k = 0; k < holders->count; k++)
+			if (k != i && is_in_the_way(&holders->items[k].locks, &holder->wanted))
+				waiter->behind[waiter->behind_count++] =
+					holders->items[k].process.pid;
+	}
+}
+
 static int by_pid(const void *left, const void *right)
 {
 	const struct waiter *a = left, *b = right;
@@ -190,6 +222,8 @@ bool waiters_survey(struct survey *survey, struct verdict *verdict, const struct
 		request->untraced = listener.untraced;
 		done = take_and_decide(survey, verdict, root, path, options, visible_only, err);
 		if (done)
+			take_sleepers(survey, root);
+		if (done)
 			guess(survey, verdict, root);
 	} else if (done) {
 		/* The survey last, so that it speaks of the same moment as the last attempts. */
@@ -197,6 +231,8 @@ bool waiters_survey(struct survey *survey, struct verdict *verdict, const struct
 		       take_and_decide(survey, verdict, root, path, options, visible_only, err) &&
 		       listen_until(&listener, &watch, clock_now() + pause_seconds, err);
 		watch_bury(&watch, root, clock_now());
+		if (done)
+			take_sleepers(survey, root);
 		if (done)
 			take_waiters(survey, &watch, clock_now());
 	}

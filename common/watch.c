@@ -261,23 +261,28 @@ static void apply(struct watch_owner *owner, const struct watch_event *event)
 }
 
 /*
- * What a refused call was about. SQLite comes to SHARED through a READ lock on PENDING. It tries to move a reader's
- * mark by a WRITE lock on its slot, and takes another slot when that is refused: that is nobody waiting.
+ * SQLite comes to SHARED through a READ lock on PENDING. It tries to move a reader's mark by a WRITE lock on its slot, and
+ * takes another slot when that is refused: that is nobody waiting.
  */
+enum watch_kind watch_kind_wanted(const struct lock_bytes *asked)
+{
+	if (lock_bytes_reads(asked, SLOT_PENDING))
+		return WATCH_SHARED;
+	for (enum watch_kind kind = WATCH_RESERVED; kind < WATCH_FOREIGN; kind++)
+		if (watch_kinds_of(asked) & bit(kind))
+			return kind;
+	if (watch_kinds_of(asked) & bit(WATCH_SHARED))
+		return WATCH_SHARED;
+	return WATCH_KINDS;
+}
+
 static enum watch_kind wanted_by(const struct watch_event *event)
 {
 	struct lock_bytes asked = { 0 };
 
 	lock_bytes_add(&asked, event->file, event->first, event->last,
 		       event->act == WATCH_TAKES_WRITE);
-	if (lock_bytes_reads(&asked, SLOT_PENDING))
-		return WATCH_SHARED;
-	for (enum watch_kind kind = WATCH_RESERVED; kind < WATCH_FOREIGN; kind++)
-		if (watch_kinds_of(&asked) & bit(kind))
-			return kind;
-	if (watch_kinds_of(&asked) & bit(WATCH_SHARED))
-		return WATCH_SHARED;
-	return WATCH_KINDS;
+	return watch_kind_wanted(&asked);
 }
 
 /* Whose locks refuse the call. */

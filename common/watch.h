@@ -37,6 +37,9 @@ enum watch_kind {
 /* "WRITE". */
 const char *watch_kind_name(enum watch_kind kind);
 
+/* What somebody is about who asks for these locks in one call; WATCH_KINDS when it is nothing that is waited for. */
+enum watch_kind watch_kind_wanted(const struct lock_bytes *asked);
+
 /* The slot at which one is refused who wants it; *write: by a READ lock there too. Not for WATCH_FOREIGN. */
 enum lock_slot watch_wanted_slot(enum watch_kind kind, bool *write);
 

@@ -177,6 +177,28 @@ waiter_is_refused() {
 	answer_has '.waiters == [] and .blockers.write == [$pid.late]'
 }
 
+@test "who sleeps in the kernel until it gets the lock is a waiter, with rights and without" {
+	require_root
+	make_database
+	start_writer
+	start sleeper /usr/bin/python3 -c 'import fcntl, os, sys
+opened = open(sys.argv[1], "r+b")
+print("ready", os.getpid(), flush=True)
+fcntl.lockf(opened, fcntl.LOCK_EX, 1, 0x40000001)' "$database"
+	until_true grep -q -- "-> POSIX .* $(pid sleeper) " /proc/locks
+	survey "$database" --trace=0.1
+	answer_has '.waiters | length == 1 and (.[0] | .pid == $pid.sleeper and .wants == "RESERVED" and
+		.behind == [$pid.writer] and .source == "locks" and .attempts == null)'
+	finding_is waiting sleeper
+	open_to_everybody
+	chmod a+r "$database"
+	dblockcheck=$(copy_for_everybody "$dblockcheck")
+	as=("${nobody[@]}")
+	run --separate-stderr dblockcheck --trace=0.1 --json --visible-only "$database"
+	answer=$output
+	answer_has '.waiters == [] or .waiters[0].source == "locks"'
+}
+
 @test "who died while it waited is no waiter" {
 	require_tracing
 	make_database

@@ -134,6 +134,7 @@ static void take_waiter(struct input *input, struct survey *survey)
 	free(word);
 	take_process(input, &waiter->process);
 	if (wants) {
+		waiter->in_kernel = take(input) % 4 == 0;
 		waiter->attempts = 1 + take(input);
 		waiter->seconds = take(input) / 4.0;
 	}

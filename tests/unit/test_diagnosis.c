@@ -1199,6 +1199,11 @@ static void make_guessed_waiter(struct survey *survey)
 	(void)made_up_waiter(survey, 20, NULL, 10);
 }
 
+static void make_sleeping_waiter(struct survey *survey)
+{
+	made_up_waiter(survey, 20, "WRITE", 10)->in_kernel = true;
+}
+
 static void make_a_queue(struct survey *survey)
 {
 	for (pid_t pid = 20; pid < 26; pid++)
@@ -1212,6 +1217,9 @@ static void waiting_names_who_is_refused_what_behind_whom(void **state)
 		const char *why, *fix;
 	} cases[] = {
 		{ make_refused_waiter, "20 is refused WRITE behind 10 (12 attempts in 1.2 s)",
+		  "they go on when the transaction of 10 ends" },
+		{ make_sleeping_waiter,
+		  "20 waits for WRITE behind 10 (asleep until it gets the lock)",
 		  "they go on when the transaction of 10 ends" },
 		{ make_guessed_waiter,
 		  "20 seems to wait behind 10 (a guess: it sleeps for short times, again and "
