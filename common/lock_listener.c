@@ -42,7 +42,7 @@ static struct watch_seen *find_or_add_seen(struct seen_list *list, pid_t pid)
 
 /*
  * The locks of this moment. With the trace, OFD locks are left out: the list does not say whose they are, and the events
- * will.
+ * will, from their next change on.
  */
 static bool look(struct lock_listener *listener, struct watch *watch, double now, struct error *err)
 {
@@ -62,8 +62,12 @@ static bool look(struct lock_listener *listener, struct watch *watch, double now
 		enum database_file file = FILE_MAIN;
 
 		if (line->waiting || (line->class != LOCK_POSIX && line->class != LOCK_OFD) ||
-		    (listener->traced && line->pid <= 0) || !lock_view_file(target, line, &file))
+		    !lock_view_file(target, line, &file))
 			continue;
+		if (listener->traced && line->pid <= 0) {
+			listener->unowned = true;
+			continue;
+		}
 		lock_bytes_add(&find_or_add_seen(&seen, line->pid)->locks, file, line->first,
 			       line->last, line->write);
 	}

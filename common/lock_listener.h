@@ -43,6 +43,7 @@ struct lock_listener {
 	bool mode_known, in_wal_mode; /* by the header, where that was asked for in this call */
 	uint64_t passing[LISTENER_PASSING]; /* inodes, 0 where there is none */
 	size_t next_passing;
+	bool unowned;  /* with the trace: there were OFD locks that nobody's events have told of */
 	uint64_t lost; /* events that the kernel could not keep */
 };
 

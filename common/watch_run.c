@@ -171,6 +171,18 @@ static void tell_start(struct session *session)
 	say(session, text_string(&text));
 }
 
+/* Never "free" where somebody may hold a lock that does not show. */
+static const char *unseen(const struct session *session)
+{
+	if (session->listener.target.trust == FILESYSTEM_SHARED)
+		return "locks held elsewhere, by other machines that share this file system, cannot be seen from here";
+	if (!session->root->initial_pid_namespace)
+		return "locks held outside of this PID namespace cannot be seen from here";
+	if (session->listener.unowned)
+		return "OFD locks that were held already are not known until they change";
+	return NULL;
+}
+
 static void tell_totals(struct session *session)
 {
 	const double now = clock_now();
@@ -182,6 +194,7 @@ static void tell_totals(struct session *session)
 	auto_text text = { 0 };
 
 	watch_finish(&session->watch, now);
+	session->about.unseen = unseen(session);
 	if (session->request->settings->json) {
 		say_json(session,
 			 watch_report_totals_json(&session->about, &session->watch, &totals));
@@ -235,16 +248,6 @@ static bool turn(struct session *session, struct error *err)
 	if (now >= session->next_survey || news != LISTENER_SAME)
 		look_for_openers(session);
 	return true;
-}
-
-/* Never "free" where somebody may hold a lock that does not show. */
-static const char *unseen(const struct session *session)
-{
-	if (session->listener.target.trust == FILESYSTEM_SHARED)
-		return "locks held elsewhere, by other machines that share this file system, cannot be seen from here";
-	if (!session->root->initial_pid_namespace)
-		return "locks held outside of this PID namespace cannot be seen from here";
-	return NULL;
 }
 
 static bool start(struct session *session, const char *path, struct error *err)

@@ -253,6 +253,20 @@ freeze_watch() {
 	end_watch
 }
 
+@test "an OFD lock that was held before is said to be unknown" {
+	require_tracing
+	make_database
+	start before /usr/bin/python3 -c 'import fcntl, os, struct, sys
+opened = os.open(sys.argv[1], os.O_RDWR)
+fcntl.fcntl(opened, fcntl.F_OFD_SETLK, struct.pack("hhqqi4x", fcntl.F_WRLCK, os.SEEK_SET, 0x40000001, 1, 0))
+print("ready", os.getpid(), flush=True)
+sys.stdin.readline()' "$database"
+	start_watch
+	end_watch
+	head -n 1 "$heard" | grep -q 'OFD locks that were held already are not known until they change$'
+	grep -q '^Nothing that was seen kept writers out\.$' "$heard"
+}
+
 @test "it survives that the database is replaced" {
 	require_tracing
 	make_database
