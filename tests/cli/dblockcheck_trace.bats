@@ -294,6 +294,18 @@ text_tells_the_guess() {
 	[[ $text == *"seems to wait behind"* ]]
 }
 
+@test "where tracefs is mounted read-only it mounts its own" {
+	require_tracing
+	make_database
+	start_writer
+	start_waiter late
+	as=(unshare --mount sh -c 'mount -t tracefs none /sys/kernel/tracing &&
+		mount -o remount,bind,ro /sys/kernel/tracing && exec "$@"' sh)
+	survey "$database" --trace=0.5
+	waiter_is late RESERVED writer
+	no_new_instance
+}
+
 @test "without rights it says what is missing, and guesses who waits" {
 	require_root
 	make_database
