@@ -18,6 +18,7 @@ enum {
 	NAME_COLUMNS = 42, /* characters that fit into NAMES */
 	MOST_ROWS = 100,
 	TICKS = 6,
+	DAY = 10, /* "2026-11-22" */
 };
 
 static const struct {
@@ -182,20 +183,27 @@ static size_t append_rows(struct text *text, const struct watch *watch)
 	return rows;
 }
 
-/* "12:15:00Z" under lines through all rows. */
+/* "2026-11-22T12:15:00.123Z" */
+static void stamp_of(const struct watch_about *about, double time, char stamp[CLOCK_STAMP_SIZE])
+{
+	const double wall = time + about->wall_offset;
+
+	clock_stamp((struct timespec){ .tv_sec = (time_t)floor(wall),
+				       .tv_nsec = (long)((wall - floor(wall)) * 1e9) },
+		    stamp);
+}
+
+/* "12:15:00.123Z" under lines through all rows. */
 static void append_axis(struct text *text, const struct watch_about *about,
 			const struct watch *watch, double bottom)
 {
 	const double shown = (double)watch->columns * watch->column_width;
 
 	for (int tick = 0; tick <= TICKS; tick++) {
-		const double wall = watch->began + about->wall_offset + shown * tick / TICKS;
 		const double x = MARGIN + NAMES + (double)LINE * tick / TICKS;
-		char stamp[CLOCK_STAMP_SIZE], *at = stamp + 11;
+		char stamp[CLOCK_STAMP_SIZE], *at = stamp + DAY + 1;
 
-		clock_stamp((struct timespec){ .tv_sec = (time_t)floor(wall),
-					       .tv_nsec = (long)((wall - floor(wall)) * 1e9) },
-			    stamp);
+		stamp_of(about, watch->began + shown * tick / TICKS, stamp);
 		append_box(text, x, TOP - 10, 0.5, bottom - TOP + 10, "#c0c0c0");
 		append_words(text, x, bottom + 16, "middle", at);
 	}
@@ -219,13 +227,15 @@ static void append_title(struct text *text, const struct watch_about *about,
 			 const struct watch *watch, double now)
 {
 	auto_text title = { 0 }, how = { 0 };
+	char stamp[CLOCK_STAMP_SIZE];
 	auto_free char *given = text_printable(about->given);
 
 	text_append(&title, "%s: who held which lock", given);
 	text_append(text, "<g font-size=\"17\" font-weight=\"bold\">");
 	append_words(text, MARGIN, MARGIN + 14, "start", text_string(&title));
 	text_append(text, "</g>\n");
-	text_append(&how, "watched for ");
+	stamp_of(about, watch->began, stamp);
+	text_append(&how, "%.*s: watched for ", DAY, stamp);
 	watch_append_seconds(&how, now - watch->began);
 	text_append(&how, about->traced ? " by the kernel's lock events"
 					: " by looks at /proc/locks, which miss short holds");

@@ -200,6 +200,7 @@ static void what_was_lost_stands_in_the_picture(void **state)
 	watch_draw(&watch, 100.01);
 	watch_svg(&text, &lossy, &watch, 101);
 	assert_non_null(strstr(text_string(&text), "lock events, of which 17 were lost;"));
+	assert_non_null(strstr(text_string(&text), ">2026-11-22: watched for 1.00 s"));
 	text_release(&text);
 	watch_release(&watch);
 }
