@@ -229,7 +229,7 @@ static struct watch_owner *find_or_add_owner(struct watch_process *process, uint
 /* The process one of whose open files that is, by the locks that it holds; NULL for none. */
 static struct watch_process *find_opener(const struct watch *watch, uint64_t open_file)
 {
-	for (size_t i = 0; open_file && i < watch->count; i++)
+	for (size_t i = 0; open_file && watch->has_open_files && i < watch->count; i++)
 		if (find_owner(&watch->items[i], open_file))
 			return &watch->items[i];
 	return NULL;
@@ -350,6 +350,7 @@ void watch_take_event(struct watch *watch, const struct watch_event *event)
 		take_refusal(watch, process, event);
 		return;
 	}
+	watch->has_open_files |= event->ofd;
 	apply(find_or_add_owner(process, owner), event);
 	forget_idle_owner(process, owner);
 	settle(watch, process, event->time, false);

@@ -107,6 +107,7 @@ struct watch {
 	double began;
 	struct watch_process *items;
 	size_t count, capacity;
+	bool has_open_files;	      /* owners that are open files have been seen */
 	size_t columns;		      /* of the time line that are drawn */
 	size_t recent_column;	      /* the newest of the rings, counted from the beginning */
 	double column_width;	      /* seconds; doubles each time that there would be too many */
