@@ -42,7 +42,7 @@ static struct watch_seen *find_or_add_seen(struct seen_list *list, pid_t pid)
 
 /*
  * The locks of this moment. With the trace, OFD locks are left out: the list does not say whose they are, and the events
- * will.
+ * will, from their next change on.
  */
 static bool look(struct lock_listener *listener, struct watch *watch, double now, struct error *err)
 {
@@ -62,8 +62,12 @@ static bool look(struct lock_listener *listener, struct watch *watch, double now
 		enum database_file file = FILE_MAIN;
 
 		if (line->waiting || (line->class != LOCK_POSIX && line->class != LOCK_OFD) ||
-		    (listener->traced && line->pid <= 0) || !lock_view_file(target, line, &file))
+		    !lock_view_file(target, line, &file))
 			continue;
+		if (listener->traced && line->pid <= 0) {
+			listener->unowned = true;
+			continue;
+		}
 		lock_bytes_add(&find_or_add_seen(&seen, line->pid)->locks, file, line->first,
 			       line->last, line->write);
 	}
@@ -160,6 +164,21 @@ static bool is_passing(const struct lock_listener *listener, uint64_t inode)
 	return false;
 }
 
+/*
+ * Whether it may have a -shm that was not seen. A database in rollback mode has none: then it is another database's, that the
+ * same process uses. The header is read only when there is such an event.
+ */
+static bool may_have_shm(struct lock_listener *listener)
+{
+	struct database_header header;
+
+	if (!listener->mode_known)
+		listener->in_wal_mode =
+			!target_header(&listener->target, &header) || header.mode == JOURNAL_WAL;
+	listener->mode_known = true;
+	return listener->in_wal_mode;
+}
+
 /* See the top of lock_listener.h. */
 static bool is_passing_shm(struct lock_listener *listener, const struct watch *watch,
 			   const struct lock_trace_event *event)
@@ -171,7 +190,7 @@ static bool is_passing_shm(struct lock_listener *listener, const struct watch *w
 		return false;
 	if (is_passing(listener, event->inode))
 		return true;
-	if (event->first < SHM_FIRST || event->last > SHM_LAST)
+	if (event->first < SHM_FIRST || event->last > SHM_LAST || !may_have_shm(listener))
 		return false;
 	listener->passing[listener->next_passing++ % LISTENER_PASSING] = event->inode;
 	return true;
@@ -208,7 +227,8 @@ static void feed(struct lock_listener *listener, struct watch *watch,
 	struct watch_event told = {
 		.time = (double)event->nanoseconds / 1e9,
 		.pid = event->pid,
-		.owner = event->ofd ? event->owner : 0,
+		.owner = event->owner,
+		.ofd = event->ofd,
 		.act = acts[event->act],
 		.first = event->first,
 		.last = event->last,
@@ -249,20 +269,16 @@ bool listener_hear(struct lock_listener *listener, struct watch *watch, enum lis
 	if (!follow(listener, watch, news, &shm_moved, err))
 		return false;
 
-	const bool was_restless = listener->shm_restless;
+	if (!listener->traced)
+		return look(listener, watch, clock_now(), err);
 
-	listener->shm_restless = shm_moved || listener->target.files[FILE_SHM].path_fd < 0;
-	if (listener->traced) {
-		const bool now_restless = listener->shm_restless;
+	const bool was_moved = listener->shm_moved;
 
-		listener->shm_restless |= was_restless;
-
-		const bool heard = hear_events(listener, watch, err);
-
-		listener->shm_restless = now_restless;
-		return heard;
-	}
-	return look(listener, watch, clock_now(), err);
+	listener->shm_moved = shm_moved;
+	listener->shm_restless =
+		shm_moved || was_moved || listener->target.files[FILE_SHM].path_fd < 0;
+	listener->mode_known = listener->in_wal_mode = shm_moved || was_moved;
+	return hear_events(listener, watch, err);
 }
 
 void listener_stop(struct lock_listener *listener)

@@ -4,7 +4,9 @@
  *
  * Whose an event on a -shm is: a -shm that comes and goes with each connection may be gone before anybody can look at
  * its inode. So locks on the bytes that SQLite uses in a -shm are taken for ours, too, when the inode is not known, the
- * -shm came or went since the last call, and the process holds a lock on the main file at that moment.
+ * -shm came or went since the last call or is not there though the database is in WAL mode, and the process holds a lock
+ * on the main file at that moment. (Of a process that uses two such databases of one device at once, the one's can
+ * then be taken for the other's.)
  */
 #ifndef COMMON_LOCK_LISTENER_H
 #define COMMON_LOCK_LISTENER_H
@@ -35,10 +37,13 @@ struct lock_listener {
 	bool traced;	       /* else it looks at /proc/locks */
 	struct error untraced; /* why not, when not */
 	struct lock_trace trace;
-	double from;			    /* what happened before is in the first look already */
-	bool shm_restless;		    /* the -shm came or went since the last call but one */
+	double from;		      /* what happened before is in the first look already */
+	bool shm_moved;		      /* the -shm came or went since the call before */
+	bool shm_restless;	      /* or it did before that, or there is none */
+	bool mode_known, in_wal_mode; /* by the header, where that was asked for in this call */
 	uint64_t passing[LISTENER_PASSING]; /* inodes, 0 where there is none */
 	size_t next_passing;
+	bool unowned;  /* with the trace: there were OFD locks that nobody's events have told of */
 	uint64_t lost; /* events that the kernel could not keep */
 };
 

@@ -226,7 +226,7 @@ static json *holder_json(const struct survey *survey, const struct holder *holde
 	return object;
 }
 
-/* What is only guessed has no figures: nulls. */
+/* Who sleeps in the kernel, or is only guessed, has no figures: nulls. */
 static json *waiter_json(const struct waiter *waiter)
 {
 	json *object = json_new_object(), *behind = NULL;
@@ -237,14 +237,17 @@ static json *waiter_json(const struct waiter *waiter)
 	behind = json_put_array(object, "behind");
 	for (size_t i = 0; i < waiter->behind_count; i++)
 		json_add_number(behind, waiter->behind[i]);
-	if (waiter->guessed) {
+	if (waiter->guessed || waiter->in_kernel) {
 		json_put_null(object, "seconds");
 		json_put_null(object, "attempts");
 	} else {
 		json_put_seconds(object, "seconds", waiter->seconds);
 		json_put_number(object, "attempts", waiter->attempts);
 	}
-	json_put_text(object, "source", waiter->guessed ? "guess" : "trace");
+	json_put_text(object, "source",
+		      waiter->guessed	  ? "guess"
+		      : waiter->in_kernel ? "locks"
+					  : "trace");
 	return object;
 }
 

@@ -300,12 +300,15 @@ static void append_wait(struct text *why, const struct waiter *waiter)
 	if (waiter->guessed)
 		text_append(why, "seems to wait");
 	else
-		text_append(why, "is refused %s", waiter->wants);
+		text_append(why, waiter->in_kernel ? "waits for %s" : "is refused %s",
+			    waiter->wants);
 	if (*who)
 		text_append(why, " behind %s", who);
 	if (waiter->guessed)
 		text_append(why, " (a guess: it sleeps for short times, again and again, as SQLite "
 				 "does between two attempts)");
+	else if (waiter->in_kernel)
+		text_append(why, " (asleep until it gets the lock)");
 	else if (waiter->attempts == 1)
 		text_append(why, " (one attempt)");
 	else

@@ -33,7 +33,8 @@ struct waiter {
 	size_t behind_count;
 	unsigned attempts; /* that were refused, while we listened */
 	double seconds;	   /* between the first and the last of them */
-	bool guessed;	   /* by the look of it only: then attempts and seconds are not known */
+	bool in_kernel; /* it sleeps in the kernel until it gets the lock: attempts and seconds are not known */
+	bool guessed; /* by the look of it only: then attempts and seconds are not known */
 };
 
 struct waiters {

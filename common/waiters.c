@@ -1,5 +1,6 @@
 #include "common/waiters.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -20,9 +21,14 @@ static const double nap_seconds = 0.25;
 
 char *waiters_doubt(const struct waiters_request *request)
 {
-	return *request->untraced.text ? memory_format("no trace, so who waits is a guess: %s",
-						       request->untraced.text)
-				       : NULL;
+	if (*request->untraced.text)
+		return memory_format("no trace, so who waits is a guess: %s",
+				     request->untraced.text);
+	if (request->lost)
+		return memory_format("%" PRIu64 " of the kernel's lock events were lost: some who "
+				     "wait may be missing",
+				     request->lost);
+	return NULL;
 }
 
 /* Listens until `until`, or until a signal asks for the end. */
@@ -62,6 +68,38 @@ static void add_waiter(struct survey *survey, struct watch_process *process, enu
 	waiter->seconds = wait->last - wait->first;
 }
 
+static bool is_in_the_way(const struct lock_bytes *held, const struct lock_bytes *wanted)
+{
+	return (held->writes & (wanted->reads | wanted->writes)) || (held->reads & wanted->writes);
+}
+
+/* Who asked to be put to sleep until the lock is free, as SQLite can be built to do. The list of locks names them. */
+static void take_sleepers(struct survey *survey, const struct proc_root *root)
+{
+	const struct holders *holders = &survey->holders;
+	struct error ignored = { 0 };
+
+	for (size_t i = 0; i < holders->count; i++) {
+		const struct holder *holder = &holders->items[i];
+		const enum watch_kind kind = watch_kind_wanted(&holder->wanted);
+
+		if (kind == WATCH_KINDS)
+			continue;
+
+		struct waiter *waiter = memory_append(&survey->waiters);
+
+		waiter->in_kernel = true;
+		waiter->wants = watch_kind_name(kind);
+		waiter->process.pid = holder->process.pid;
+		(void)processes_read(root, &waiter->process, 1, &ignored);
+		waiter->behind = memory_allocate(holders->count, sizeof *waiter->behind);
+		for (size_t k = 0; k < holders->count; k++)
+			if (k != i && is_in_the_way(&holders->items[k].locks, &holder->wanted))
+				waiter->behind[waiter->behind_count++] =
+					holders->items[k].process.pid;
+	}
+}
+
 static int by_pid(const void *left, const void *right)
 {
 	const struct waiter *a = left, *b = right;
@@ -82,13 +120,27 @@ static enum watch_kind latest_wait(const struct watch_process *process, double n
 	return latest;
 }
 
+/* For who looks whether two of them wait for each other. */
+static void note_wanted(struct survey *survey, pid_t pid, enum watch_kind kind)
+{
+	bool write = false;
+	const struct lock_range range = lock_slot_range(watch_wanted_slot(kind, &write));
+	struct holder *holder = survey_find(survey, pid);
+
+	if (holder)
+		lock_bytes_add(&holder->wanted, range.file, range.start,
+			       range.start + range.length - 1, write);
+}
+
 static void take_waiters(struct survey *survey, struct watch *watch, double now)
 {
 	for (size_t i = 0; i < watch->count; i++) {
 		const enum watch_kind kind = latest_wait(&watch->items[i], now);
 
-		if (kind != WATCH_KINDS)
-			add_waiter(survey, &watch->items[i], kind);
+		if (kind == WATCH_KINDS || watch->items[i].gone)
+			continue;
+		note_wanted(survey, watch->items[i].pid, kind);
+		add_waiter(survey, &watch->items[i], kind);
 	}
 	if (survey->waiters.count > 1)
 		qsort(survey->waiters.items, survey->waiters.count, sizeof *survey->waiters.items,
@@ -170,15 +222,21 @@ bool waiters_survey(struct survey *survey, struct verdict *verdict, const struct
 		request->untraced = listener.untraced;
 		done = take_and_decide(survey, verdict, root, path, options, visible_only, err);
 		if (done)
+			take_sleepers(survey, root);
+		if (done)
 			guess(survey, verdict, root);
 	} else if (done) {
 		/* The survey last, so that it speaks of the same moment as the last attempts. */
 		done = listen_until(&listener, &watch, until - options->sample_seconds, err) &&
 		       take_and_decide(survey, verdict, root, path, options, visible_only, err) &&
 		       listen_until(&listener, &watch, clock_now() + pause_seconds, err);
+		watch_bury(&watch, root, clock_now());
+		if (done)
+			take_sleepers(survey, root);
 		if (done)
 			take_waiters(survey, &watch, clock_now());
 	}
+	request->lost = listener.lost;
 	watch_release(&watch);
 	return done;
 }

@@ -7,6 +7,8 @@
 #ifndef COMMON_WAITERS_H
 #define COMMON_WAITERS_H
 
+#include <stdint.h>
+
 #include "common/base/error.h"
 #include "common/linux/proc_root.h"
 #include "common/survey.h"
@@ -16,6 +18,7 @@ struct waiters_request {
 	double seconds;	       /* how long to listen */
 	int tracefs;	       /* lock_trace_reach()'s, or -1 */
 	struct error untraced; /* why there is no trace; empty when there is one */
+	uint64_t lost;	       /* out: events that the kernel could not keep */
 };
 
 /*
@@ -26,7 +29,10 @@ bool waiters_survey(struct survey *survey, struct verdict *verdict, const struct
 		    const char *path, const struct survey_options *options, bool visible_only,
 		    struct waiters_request *request, struct error *err);
 
-/* What a user must know of how the waiters were found: why they are a guess, printable; NULL when they are not. free() it. */
+/*
+ * What a user must know of how the waiters were found: why they are a guess, or may be missing; printable. NULL when there
+ * is nothing to know. free() it.
+ */
 char *waiters_doubt(const struct waiters_request *request);
 
 #endif

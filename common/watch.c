@@ -20,26 +20,29 @@ static unsigned bit(enum watch_kind kind)
 const unsigned watch_writing =
 	1U << WATCH_RESERVED | 1U << WATCH_PENDING | 1U << WATCH_EXCLUSIVE | 1U << WATCH_WRITE;
 
-/* Which slot a kind is about, and whether it is the READ or the WRITE lock on it that counts. */
+/*
+ * Which slot a kind is about, and which lock on it counts. SQLite takes no READ lock on RESERVED or WRITE, but another
+ * program's lock on the whole file is one too, and refuses writers just the same.
+ */
 static const struct {
 	const char *name;
 	enum lock_slot slot;
-	bool write;
+	bool (*counts)(const struct lock_bytes *locks, enum lock_slot slot);
 } kinds[WATCH_KINDS] = {
-	[WATCH_SHARED] = { "SHARED", SLOT_SHARED, false },
-	[WATCH_RESERVED] = { "RESERVED", SLOT_RESERVED, true },
-	[WATCH_PENDING] = { "PENDING", SLOT_PENDING, true },
-	[WATCH_EXCLUSIVE] = { "EXCLUSIVE", SLOT_SHARED, true },
-	[WATCH_WRITE] = { "WRITE", SLOT_WRITE, true },
-	[WATCH_CKPT] = { "CKPT", SLOT_CKPT, true },
-	[WATCH_RECOVER] = { "RECOVER", SLOT_RECOVER, true },
-	[WATCH_READ0] = { "READ0", SLOT_READ0, false },
-	[WATCH_READ0 + 1] = { "READ1", SLOT_READ1, false },
-	[WATCH_READ0 + 2] = { "READ2", SLOT_READ2, false },
-	[WATCH_READ0 + 3] = { "READ3", SLOT_READ3, false },
-	[WATCH_READ4] = { "READ4", SLOT_READ4, false },
-	[WATCH_DMS] = { "DMS", SLOT_DMS, false },
-	[WATCH_FOREIGN] = { "FOREIGN", SLOT_COUNT, false },
+	[WATCH_SHARED] = { "SHARED", SLOT_SHARED, lock_bytes_reads },
+	[WATCH_RESERVED] = { "RESERVED", SLOT_RESERVED, lock_bytes_holds },
+	[WATCH_PENDING] = { "PENDING", SLOT_PENDING, lock_bytes_writes },
+	[WATCH_EXCLUSIVE] = { "EXCLUSIVE", SLOT_SHARED, lock_bytes_writes },
+	[WATCH_WRITE] = { "WRITE", SLOT_WRITE, lock_bytes_holds },
+	[WATCH_CKPT] = { "CKPT", SLOT_CKPT, lock_bytes_writes },
+	[WATCH_RECOVER] = { "RECOVER", SLOT_RECOVER, lock_bytes_writes },
+	[WATCH_READ0] = { "READ0", SLOT_READ0, lock_bytes_reads },
+	[WATCH_READ0 + 1] = { "READ1", SLOT_READ1, lock_bytes_reads },
+	[WATCH_READ0 + 2] = { "READ2", SLOT_READ2, lock_bytes_reads },
+	[WATCH_READ0 + 3] = { "READ3", SLOT_READ3, lock_bytes_reads },
+	[WATCH_READ4] = { "READ4", SLOT_READ4, lock_bytes_reads },
+	[WATCH_DMS] = { "DMS", SLOT_DMS, lock_bytes_reads },
+	[WATCH_FOREIGN] = { "FOREIGN", SLOT_COUNT, NULL },
 };
 
 const char *watch_kind_name(enum watch_kind kind)
@@ -47,13 +50,19 @@ const char *watch_kind_name(enum watch_kind kind)
 	return kinds[kind].name;
 }
 
+enum lock_slot watch_wanted_slot(enum watch_kind kind, bool *write)
+{
+	*write = kinds[kind].counts != lock_bytes_reads;
+	/* The way to SHARED leads over PENDING. */
+	return kind == WATCH_SHARED ? SLOT_PENDING : kinds[kind].slot;
+}
+
 unsigned watch_kinds_of(const struct lock_bytes *locks)
 {
 	unsigned found = locks->foreign ? bit(WATCH_FOREIGN) : 0;
 
 	for (enum watch_kind kind = 0; kind < WATCH_FOREIGN; kind++)
-		if (kinds[kind].write ? lock_bytes_writes(locks, kinds[kind].slot)
-				      : lock_bytes_reads(locks, kinds[kind].slot))
+		if (kinds[kind].counts(locks, kinds[kind].slot))
 			found |= bit(kind);
 	/* Who raises SHARED to EXCLUSIVE has not let go of it, and comes back to it after the commit. */
 	return found & bit(WATCH_EXCLUSIVE) ? found | bit(WATCH_SHARED) : found;
@@ -96,15 +105,6 @@ struct watch_process *watch_find(const struct watch *watch, pid_t pid)
 	return NULL;
 }
 
-/* Adds what one process did to the row of the earlier ones. */
-static void merge(struct watch_process *into, const struct watch_process *from)
-{
-	for (enum watch_kind kind = 0; kind < WATCH_KINDS; kind++) {
-		durations_merge(&into->by_kind[kind].durations, &from->by_kind[kind].durations);
-		into->by_kind[kind].refused += from->by_kind[kind].refused;
-	}
-}
-
 /* Makes room: the one that was seen longest ago and holds nothing goes to the first row, which is nobody's own. */
 static void make_room(struct watch *watch)
 {
@@ -121,7 +121,7 @@ static void make_room(struct watch *watch)
 			oldest = i;
 	if (oldest == 0)
 		return;
-	merge(&watch->items[0], &watch->items[oldest]);
+	watch_merge(&watch->items[0], &watch->items[oldest]);
 	release_process(&watch->items[oldest]);
 	watch->count--;
 	memmove(&watch->items[oldest], &watch->items[oldest + 1],
@@ -226,6 +226,24 @@ static struct watch_owner *find_or_add_owner(struct watch_process *process, uint
 	return owner;
 }
 
+/* The process one of whose open files that is, by the locks that it holds; NULL for none. */
+static struct watch_process *find_opener(const struct watch *watch, uint64_t open_file)
+{
+	for (size_t i = 0; open_file && watch->has_open_files && i < watch->count; i++)
+		if (find_owner(&watch->items[i], open_file))
+			return &watch->items[i];
+	return NULL;
+}
+
+/* Open files come and go by the thousand: who holds nothing is forgotten. */
+static void forget_idle_owner(struct watch_process *process, uint64_t id)
+{
+	struct watch_owner *owner = find_owner(process, id);
+
+	if (id && owner && lock_bytes_none(&owner->locks))
+		*owner = process->owners[--process->owner_count];
+}
+
 static void apply(struct watch_owner *owner, const struct watch_event *event)
 {
 	struct lock_bytes asked = { 0 };
@@ -243,23 +261,28 @@ static void apply(struct watch_owner *owner, const struct watch_event *event)
 }
 
 /*
- * What a refused call was about. SQLite comes to SHARED through a READ lock on PENDING. It tries to move a reader's
- * mark by a WRITE lock on its slot, and takes another slot when that is refused: that is nobody waiting.
+ * SQLite comes to SHARED through a READ lock on PENDING. It tries to move a reader's mark by a WRITE lock on its slot, and
+ * takes another slot when that is refused: that is nobody waiting.
  */
+enum watch_kind watch_kind_wanted(const struct lock_bytes *asked)
+{
+	if (lock_bytes_reads(asked, SLOT_PENDING))
+		return WATCH_SHARED;
+	for (enum watch_kind kind = WATCH_RESERVED; kind < WATCH_FOREIGN; kind++)
+		if (watch_kinds_of(asked) & bit(kind))
+			return kind;
+	if (watch_kinds_of(asked) & bit(WATCH_SHARED))
+		return WATCH_SHARED;
+	return WATCH_KINDS;
+}
+
 static enum watch_kind wanted_by(const struct watch_event *event)
 {
 	struct lock_bytes asked = { 0 };
 
 	lock_bytes_add(&asked, event->file, event->first, event->last,
 		       event->act == WATCH_TAKES_WRITE);
-	if (lock_bytes_reads(&asked, SLOT_PENDING))
-		return WATCH_SHARED;
-	for (enum watch_kind kind = WATCH_RESERVED; kind < WATCH_FOREIGN; kind++)
-		if (watch_kinds_of(&asked) & bit(kind))
-			return kind;
-	if (watch_kinds_of(&asked) & bit(WATCH_SHARED))
-		return WATCH_SHARED;
-	return WATCH_KINDS;
+	return watch_kind_wanted(&asked);
 }
 
 /* Whose locks refuse the call. */
@@ -313,22 +336,23 @@ static void take_refusal(struct watch *watch, struct watch_process *process,
 
 void watch_take_event(struct watch *watch, const struct watch_event *event)
 {
-	struct watch_process *process = watch_find(watch, event->pid);
+	/* Whoever unlocks or closes it last, maybe a child: it is about the locks of that open file. */
+	struct watch_process *process = event->refused ? NULL : find_opener(watch, event->owner);
+	const uint64_t owner = process || event->ofd ? event->owner : 0;
 
-	/* A child that closes what it inherited holds nothing and is nobody. */
-	if (!process && event->act == WATCH_UNLOCKS)
+	if (!process)
+		process = watch_find(watch, event->pid);
+	/* A child that closes what it inherited holds nothing and is nobody; nor does an open file that we do not know. */
+	if (event->act == WATCH_UNLOCKS && (!process || !find_owner(process, owner)))
 		return;
-	process = find_or_add(watch, event->pid, event->time);
+	process = find_or_add(watch, process ? process->pid : event->pid, event->time);
 	if (event->refused) {
 		take_refusal(watch, process, event);
 		return;
 	}
-
-	/* What a look found is not told by open file: an unknown file's lock may be among it. */
-	if (event->act == WATCH_UNLOCKS && !find_owner(process, event->owner))
-		apply(find_or_add_owner(process, 0), event);
-	else
-		apply(find_or_add_owner(process, event->owner), event);
+	watch->has_open_files |= event->ofd;
+	apply(find_or_add_owner(process, owner), event);
+	forget_idle_owner(process, owner);
 	settle(watch, process, event->time, false);
 }
 

@@ -37,6 +37,12 @@ enum watch_kind {
 /* "WRITE". */
 const char *watch_kind_name(enum watch_kind kind);
 
+/* What somebody is about who asks for these locks in one call; WATCH_KINDS when it is nothing that is waited for. */
+enum watch_kind watch_kind_wanted(const struct lock_bytes *asked);
+
+/* The slot at which one is refused who wants it; *write: by a READ lock there too. Not for WATCH_FOREIGN. */
+enum lock_slot watch_wanted_slot(enum watch_kind kind, bool *write);
+
 /* What of these a process has that holds those locks: bit 1<<kind. */
 unsigned watch_kinds_of(const struct lock_bytes *locks);
 
@@ -101,6 +107,7 @@ struct watch {
 	double began;
 	struct watch_process *items;
 	size_t count, capacity;
+	bool has_open_files;	      /* owners that are open files have been seen */
 	size_t columns;		      /* of the time line that are drawn */
 	size_t recent_column;	      /* the newest of the rings, counted from the beginning */
 	double column_width;	      /* seconds; doubles each time that there would be too many */
@@ -113,7 +120,8 @@ struct watch {
 struct watch_event {
 	double time;
 	pid_t pid;
-	uint64_t owner; /* 0 for the process; else tells its open files apart */
+	uint64_t owner; /* tells owners of locks apart; 0 where that is not known */
+	bool ofd; /* the owner is an open file and not the process; a close does not say which */
 	enum database_file file;
 	enum { WATCH_TAKES_READ, WATCH_TAKES_WRITE, WATCH_UNLOCKS } act;
 	uint64_t first, last; /* bytes, inclusive; UINT64_MAX is the end of the file */
@@ -153,6 +161,9 @@ void watch_take_look(struct watch *watch, double now, const struct watch_seen *s
 
 /* The process is gone, or is another one now. What it held ends at `now`. */
 void watch_forget(struct watch *watch, pid_t pid, double now);
+
+/* Adds what one process did, told or not and drawn or not, to the row of the earlier ones. */
+void watch_merge(struct watch_process *into, const struct watch_process *from);
 
 /* The process of that PID that is not gone; NULL when it is not known. Valid until the watch changes. */
 struct watch_process *watch_find(const struct watch *watch, pid_t pid);

@@ -1,5 +1,7 @@
 #include "common/watch_identify.h"
 
+#include <errno.h>
+#include <signal.h>
 #include <stdlib.h>
 
 #include "common/base/memory.h"
@@ -28,6 +30,16 @@ void watch_identify(struct watch *watch, const struct proc_root *root)
 	}
 }
 
+/* A process may be hidden from us (hidepid of /proc): what cannot be looked at is not gone by that. */
+static bool is_gone(const struct proc_root *root, const struct watch_process *row)
+{
+	const struct activity activity = activity_look(root, row->pid);
+
+	if (!activity.seen)
+		return kill(row->pid, 0) != 0 && errno == ESRCH;
+	return row->process->known && activity.start_ticks != row->process->start_ticks;
+}
+
 void watch_bury(struct watch *watch, const struct proc_root *root, double now)
 {
 	for (size_t i = 0; i < watch->count; i++) {
@@ -36,9 +48,7 @@ void watch_bury(struct watch *watch, const struct proc_root *root, double now)
 		if (row->gone || row->pid <= 0 || !row->process)
 			continue;
 
-		const struct activity activity = activity_look(root, row->pid);
-
-		if (!activity.seen || activity.start_ticks != row->process->start_ticks)
+		if (is_gone(root, row))
 			watch_forget(watch, row->pid, now);
 	}
 }

@@ -21,6 +21,18 @@ void watch_append_seconds(struct text *text, double seconds)
 		text_append(text, "%.2f s", seconds);
 }
 
+char *watch_short_command(const struct process *process)
+{
+	const struct holder holder = { .process = *process };
+	auto_free char *whole = holder_command(&holder);
+	const char *shown = whole;
+
+	for (const char *at = whole; *whole == '/' && *at && *at != ' '; at++)
+		if (*at == '/')
+			shown = at + 1;
+	return memory_copy_text(shown);
+}
+
 /* "12:15:00.123Z": the day is known to who looks on. */
 static void append_time(struct text *text, const struct watch_about *about, double time)
 {
@@ -47,7 +59,7 @@ static void append_process(struct text *text, const struct watch_about *about, p
 	else if (pid < 0)
 		text_append(text, "somebody (an OFD lock)");
 	else
-		text_append(text, "%d  %s", pid, command ? command : name ? name : "? (gone)");
+		text_append(text, "%d  %s", pid, command ? command : name ? name : "? (not known)");
 }
 
 void watch_report_start(struct text *text, const struct watch_about *about)
@@ -55,12 +67,15 @@ void watch_report_start(struct text *text, const struct watch_about *about)
 	text_append_printable(text, about->given);
 	if (about->traced)
 		text_append(text, ": watching the kernel's lock events, which miss no hold however "
-				  "short\n");
+				  "short");
 	else
 		text_append(text,
 			    ": looking at /proc/locks every few milliseconds; holds that are "
-			    "shorter, and refused attempts, can be missed (%s)\n",
+			    "shorter, and refused attempts, can be missed (%s)",
 			    about->untraced);
+	if (about->unseen)
+		text_append(text, "; %s", about->unseen);
+	text_append(text, "\n");
 }
 
 static void append_behind(struct text *text, const struct watch_wait *wait)
@@ -206,20 +221,31 @@ static void append_rows(struct text *text, const struct watch_about *about,
 static void append_doubts(struct text *text, const struct watch_about *about,
 			  const struct watch_totals *totals)
 {
-	if (about->traced && totals->lost == 0) {
-		text_append(text, "By the kernel's events: no hold was missed.\n");
-	} else if (about->traced) {
-		text_append(text,
-			    "By the kernel's events, of which %" PRIu64 " were lost: some holds "
-			    "were missed.\n",
-			    totals->lost);
-	} else {
+	if (!about->traced) {
 		text_append(text, "By looks ");
 		watch_append_seconds(text, totals->period);
 		text_append(text,
 			    " apart: shorter holds, and refused attempts, can be missing, and "
-			    "two holds can count as one.\n");
+			    "two holds can count as one");
+	} else if (about->lost) {
+		text_append(text,
+			    "By the kernel's events, of which %" PRIu64 " were lost: some holds "
+			    "were missed",
+			    about->lost);
+	} else if (about->replaced) {
+		text_append(text, "By the kernel's events: no hold was missed, but for those on a "
+				  "new file before it was noticed");
+	} else {
+		text_append(text, "By the kernel's events: no hold was missed");
 	}
+	if (about->unseen)
+		text_append(text, "; %s", about->unseen);
+	text_append(text, ".\n");
+}
+
+static bool saw_everything(const struct watch_about *about)
+{
+	return about->traced && !about->lost && !about->replaced && !about->unseen;
 }
 
 void watch_report_totals(struct text *text, const struct watch_about *about,
@@ -237,7 +263,9 @@ void watch_report_totals(struct text *text, const struct watch_about *about,
 	for (size_t i = 0; i < watch->count; i++)
 		append_rows(text, about, &watch->items[i]);
 	if (out->count == 0) {
-		text_append(text, "\nA writer would have succeeded all the time.\n");
+		text_append(text, saw_everything(about)
+					  ? "\nA writer would have succeeded all the time.\n"
+					  : "\nNothing that was seen kept writers out.\n");
 		return;
 	}
 	text_append(text, "\nNobody else could write for ");

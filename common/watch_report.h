@@ -20,6 +20,9 @@ struct watch_about {
 	const char *database; /* its absolute path */
 	bool traced;	      /* by the kernel's events; else by looks at /proc/locks */
 	const char *untraced; /* why not, when not */
+	uint64_t lost;	      /* events that the kernel could not keep */
+	unsigned replaced;    /* times that another file was found at the path */
+	const char *unseen;   /* whose locks cannot be seen from here at all; NULL: nobody's */
 	double wall_offset;   /* wall clock minus clock_now(), seconds */
 	bool brief;	      /* a process by its name only, where there is little room */
 	bool verbose; /* also what SQLite holds on the way only (PENDING), or always (DMS) */
@@ -51,13 +54,15 @@ struct json_t *watch_report_note_json(const struct watch_about *about,
 /* The figures, of a watch that is finished; `period` is the mean time between two looks, where it looked. */
 struct watch_totals {
 	double now, period;
-	uint64_t lost;
 };
 
 void watch_report_totals(struct text *text, const struct watch_about *about,
 			 const struct watch *watch, const struct watch_totals *totals);
 struct json_t *watch_report_totals_json(const struct watch_about *about, const struct watch *watch,
 					const struct watch_totals *totals);
+
+/* The command of a process that is known without the folder of its program, where there is little room; free() it. */
+char *watch_short_command(const struct process *process) __attribute__((returns_nonnull));
 
 /* "340 µs", "1.2 ms", "2.50 s". */
 void watch_append_seconds(struct text *text, double seconds);

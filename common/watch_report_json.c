@@ -36,6 +36,7 @@ json *watch_report_start_json(const struct watch_about *about, double now)
 
 	json_put_text(line, "source", source_of(about));
 	json_put_text(line, "missing", about->traced ? NULL : about->untraced);
+	json_put_text(line, "unseen", about->unseen);
 	return line;
 }
 
@@ -135,12 +136,14 @@ json *watch_report_totals_json(const struct watch_about *about, const struct wat
 	json_put_short_seconds(line, "seconds", totals->now - watch->began);
 	json_put_text(line, "source", source_of(about));
 	if (about->traced) {
-		json_put_number(line, "lost_events", (int64_t)totals->lost);
+		json_put_number(line, "lost_events", (int64_t)about->lost);
 		json_put_null(line, "period_seconds");
 	} else {
 		json_put_null(line, "lost_events");
 		json_put_short_seconds(line, "period_seconds", totals->period);
 	}
+	json_put_number(line, "replaced", about->replaced);
+	json_put_text(line, "unseen", about->unseen);
 	put_durations(json_put_object(line, "writers_out"), &watch->writers_out);
 
 	json *processes = json_put_array(line, "processes");

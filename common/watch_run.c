@@ -38,7 +38,7 @@ struct session {
 	char *database;	       /* as `about` calls it: the listener's name goes with the file */
 	struct survey openers; /* who had it open at the last walk */
 	double next_survey, next_bury, next_tell, end;
-	uint64_t looks, lost;
+	uint64_t looks;
 	bool unheard; /* nobody reads what we say */
 	bool on_screen; /* then lines go to `latest`, and the figures come when the screen is given back */
 	struct watch_latest latest;
@@ -84,15 +84,16 @@ static void note_file(struct session *session, enum listener_news news)
 		[LISTENER_BACK] = "back",
 	};
 
+	session->about.replaced += news == LISTENER_REPLACED || news == LISTENER_BACK;
 	if (news != LISTENER_SAME)
 		note(session, &(struct watch_note){ .time = clock_now(), .event = events[news] });
 }
 
 static void note_lost(struct session *session)
 {
-	const uint64_t lost = session->listener.lost - session->lost;
+	const uint64_t lost = session->listener.lost - session->about.lost;
 
-	session->lost = session->listener.lost;
+	session->about.lost = session->listener.lost;
 	if (lost)
 		note(session,
 		     &(struct watch_note){ .time = clock_now(), .event = "lost", .lost = lost });
@@ -117,7 +118,7 @@ static void note_difference(struct session *session, const struct survey *of,
 						   .process = &of->holders.items[i].process });
 }
 
-/* Who has it open, with or without a lock. A database that is gone at the moment has nobody. */
+/* Who has it open, with or without a lock. While there is none at the path, nobody is said to have closed it. */
 static void look_for_openers(struct session *session)
 {
 	const struct survey_options options = { .scan = true };
@@ -125,11 +126,14 @@ static void look_for_openers(struct session *session)
 	struct error ignored = { 0 };
 	struct survey now = { 0 };
 
-	(void)survey_take(&now, session->root, session->listener.path, &options, &ignored);
-	note_difference(session, &session->openers, &now, "closed");
-	note_difference(session, &now, &session->openers, "opened");
-	survey_release(&session->openers);
-	session->openers = now;
+	if (survey_take(&now, session->root, session->listener.path, &options, &ignored)) {
+		note_difference(session, &session->openers, &now, "closed");
+		note_difference(session, &now, &session->openers, "opened");
+		survey_release(&session->openers);
+		session->openers = now;
+	} else {
+		survey_release(&now);
+	}
 	session->next_survey =
 		clock_now() + fmax(survey_pause, survey_share * (clock_now() - before));
 }
@@ -167,6 +171,18 @@ static void tell_start(struct session *session)
 	say(session, text_string(&text));
 }
 
+/* Never "free" where somebody may hold a lock that does not show. */
+static const char *unseen(const struct session *session)
+{
+	if (session->listener.target.trust == FILESYSTEM_SHARED)
+		return "locks held elsewhere, by other machines that share this file system, cannot be seen from here";
+	if (!session->root->initial_pid_namespace)
+		return "locks held outside of this PID namespace cannot be seen from here";
+	if (session->listener.unowned)
+		return "OFD locks that were held already are not known until they change";
+	return NULL;
+}
+
 static void tell_totals(struct session *session)
 {
 	const double now = clock_now();
@@ -174,11 +190,11 @@ static void tell_totals(struct session *session)
 		.now = now,
 		.period =
 			session->looks ? (now - session->watch.began) / (double)session->looks : 0,
-		.lost = session->listener.lost,
 	};
 	auto_text text = { 0 };
 
 	watch_finish(&session->watch, now);
+	session->about.unseen = unseen(session);
 	if (session->request->settings->json) {
 		say_json(session,
 			 watch_report_totals_json(&session->about, &session->watch, &totals));
@@ -250,6 +266,7 @@ static bool start(struct session *session, const char *path, struct error *err)
 		.database = session->database,
 		.traced = session->listener.traced,
 		.untraced = session->listener.untraced.text,
+		.unseen = unseen(session),
 		.wall_offset = (double)wall.tv_sec + (double)wall.tv_nsec / 1e9 - clock_now(),
 		.verbose = request->settings->verbose,
 	};
@@ -335,6 +352,7 @@ bool watch_run(const struct watch_request *request, const struct proc_root *root
 		session.on_screen = session.about.brief = false;
 	} else if (done) {
 		tell_changes(&session);
+		note_lost(&session);
 	}
 	if (done) {
 		tell_totals(&session);

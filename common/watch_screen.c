@@ -1,5 +1,6 @@
 #include "common/watch_screen.h"
 
+#include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -7,7 +8,6 @@
 #include "common/base/clock.h"
 #include "common/base/memory.h"
 #include "common/base/scope.h"
-#include "common/holder.h"
 #include "common/watch_svg.h"
 
 /* Where the table begins, and how wide its columns are with the blanks behind them. */
@@ -87,12 +87,19 @@ static void put_head(struct screen_page *page, const struct watch_about *about,
 		text_append(&title, "writers have been kept out for ");
 		watch_append_seconds(&title, fmax(now - watch->writing_since, 0));
 	} else {
-		text_append(&title, "a writer would succeed");
+		text_append(&title, "%s",
+			    about->unseen ? "nothing that can be seen keeps writers out"
+					  : "a writer would succeed");
 	}
 	put_cut(page, 0, 0, SCREEN_TITLE, text_string(&title), columns);
-	text_append(&how, "%s; watched for ",
-		    about->traced ? "kernel events: no hold is missed"
-				  : "looks at /proc/locks: short holds are missed");
+	if (about->lost)
+		text_append(&how, "kernel events, of which %" PRIu64 " are lost: holds are missed",
+			    about->lost);
+	else
+		text_append(&how, "%s",
+			    about->traced ? "kernel events: no hold is missed"
+					  : "looks at /proc/locks: short holds are missed");
+	text_append(&how, "; watched for ");
 	watch_append_seconds(&how, now - watch->began);
 	text_append(&how, "; q ends");
 	put_cut(page, 1, 0, SCREEN_PLAIN, text_string(&how), columns);
@@ -142,10 +149,9 @@ static void put_line(struct screen_page *page, size_t line, size_t column,
 static void put_process(struct screen_page *page, size_t line, const struct layout *layout,
 			const struct watch *watch, const struct watch_process *process, bool wal)
 {
-	const struct holder holder = { .process = process->process ? *process->process
-								   : (struct process){ 0 } };
-	auto_free char *command =
-		holder.process.known ? holder_command(&holder) : memory_copy_text("? (gone)");
+	auto_free char *command = process->process && process->process->known
+					  ? watch_short_command(process->process)
+					  : memory_copy_text("? (not known)");
 	auto_text pid = { 0 }, locks = { 0 };
 
 	if (process->pid > 0)

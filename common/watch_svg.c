@@ -1,11 +1,11 @@
 #include "common/watch_svg.h"
 
+#include <inttypes.h>
 #include <math.h>
 #include <string.h>
 
 #include "common/base/clock.h"
 #include "common/base/scope.h"
-#include "common/holder.h"
 
 /* Sizes in pixels: the names to the left, the time line to the right of them. */
 enum {
@@ -18,6 +18,7 @@ enum {
 	NAME_COLUMNS = 42, /* characters that fit into NAMES */
 	MOST_ROWS = 100,
 	TICKS = 6,
+	DAY = 10, /* "2026-11-22" */
 };
 
 static const struct {
@@ -134,14 +135,13 @@ static void append_bar(struct text *text, const struct watch *watch,
 
 static void append_name(struct text *text, const struct watch_process *process, double y)
 {
-	const struct holder holder = { .process = process->process ? *process->process
-								   : (struct process){ 0 } };
-	auto_free char *command =
-		process->process && process->process->known ? holder_command(&holder) : NULL;
+	auto_free char *command = process->process && process->process->known
+					  ? watch_short_command(process->process)
+					  : NULL;
 	auto_text whole = { 0 }, cut = { 0 };
 
 	if (process->pid > 0)
-		text_append(&whole, "%d  %s", process->pid, command ? command : "? (gone)");
+		text_append(&whole, "%d  %s", process->pid, command ? command : "? (not known)");
 	else
 		text_append(&whole, "%s", process->pid ? "an OFD lock" : "earlier processes");
 	text_append_cell(&cut, text_string(&whole),
@@ -160,37 +160,50 @@ static bool was_seen(const struct watch *watch, const struct watch_process *proc
 static size_t append_rows(struct text *text, const struct watch *watch)
 {
 	const bool wal = watch_uses_wal(watch);
-	size_t rows = 0;
+	auto_text more = { 0 };
+	size_t rows = 0, seen = 0;
 
 	for (size_t i = 0; i < watch->count; i++) {
 		const double y = TOP + (double)rows * ROW;
 
-		if (!was_seen(watch, &watch->items[i]) || rows >= MOST_ROWS)
+		if (!was_seen(watch, &watch->items[i]) || seen++ >= MOST_ROWS)
 			continue;
 		append_name(text, &watch->items[i], y + BAR - 3);
 		append_box(text, MARGIN + NAMES, y + BAR, LINE, 0.5, "#c0c0c0");
 		append_bar(text, watch, &watch->items[i], y, wal);
 		rows++;
 	}
-	if (rows == 0)
-		append_words(text, MARGIN + NAMES, TOP + BAR, "start", "nobody held a lock");
-	return rows ? rows : 1;
+	if (seen > rows)
+		text_append(&more, "and %zu more processes", seen - rows);
+	else if (seen == 0)
+		text_append(&more, "nobody held a lock");
+	if (more.length)
+		append_words(text, MARGIN, TOP + (double)rows++ * ROW + BAR - 3, "start",
+			     text_string(&more));
+	return rows;
 }
 
-/* "12:15:00Z" under lines through all rows. */
+/* "2026-11-22T12:15:00.123Z" */
+static void stamp_of(const struct watch_about *about, double time, char stamp[CLOCK_STAMP_SIZE])
+{
+	const double wall = time + about->wall_offset;
+
+	clock_stamp((struct timespec){ .tv_sec = (time_t)floor(wall),
+				       .tv_nsec = (long)((wall - floor(wall)) * 1e9) },
+		    stamp);
+}
+
+/* "12:15:00.123Z" under lines through all rows. */
 static void append_axis(struct text *text, const struct watch_about *about,
 			const struct watch *watch, double bottom)
 {
 	const double shown = (double)watch->columns * watch->column_width;
 
 	for (int tick = 0; tick <= TICKS; tick++) {
-		const double wall = watch->began + about->wall_offset + shown * tick / TICKS;
 		const double x = MARGIN + NAMES + (double)LINE * tick / TICKS;
-		char stamp[CLOCK_STAMP_SIZE], *at = stamp + 11;
+		char stamp[CLOCK_STAMP_SIZE], *at = stamp + DAY + 1;
 
-		clock_stamp((struct timespec){ .tv_sec = (time_t)floor(wall),
-					       .tv_nsec = (long)((wall - floor(wall)) * 1e9) },
-			    stamp);
+		stamp_of(about, watch->began + shown * tick / TICKS, stamp);
 		append_box(text, x, TOP - 10, 0.5, bottom - TOP + 10, "#c0c0c0");
 		append_words(text, x, bottom + 16, "middle", at);
 	}
@@ -214,16 +227,20 @@ static void append_title(struct text *text, const struct watch_about *about,
 			 const struct watch *watch, double now)
 {
 	auto_text title = { 0 }, how = { 0 };
+	char stamp[CLOCK_STAMP_SIZE];
 	auto_free char *given = text_printable(about->given);
 
 	text_append(&title, "%s: who held which lock", given);
 	text_append(text, "<g font-size=\"17\" font-weight=\"bold\">");
 	append_words(text, MARGIN, MARGIN + 14, "start", text_string(&title));
 	text_append(text, "</g>\n");
-	text_append(&how, "watched for ");
+	stamp_of(about, watch->began, stamp);
+	text_append(&how, "%.*s: watched for ", DAY, stamp);
 	watch_append_seconds(&how, now - watch->began);
 	text_append(&how, about->traced ? " by the kernel's lock events"
 					: " by looks at /proc/locks, which miss short holds");
+	if (about->lost)
+		text_append(&how, ", of which %" PRIu64 " were lost", about->lost);
 	text_append(&how, "; each ");
 	watch_append_seconds(&how, watch->column_width);
 	text_append(&how, " has the colour of the strongest lock held in it; nobody else could "

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 
@@ -27,18 +28,20 @@ static const char buffer_kilobytes[] = "1024";
 /* So long after it happened every CPU has written down what happened. */
 static const uint64_t settling_nanoseconds = 2000000;
 
-static bool is_tracefs(int fd)
+/* Where it is mounted read-only, as containers have it, a mount of our own may still be had. */
+static bool is_writable_tracefs(int fd)
 {
 	struct statfs about;
 
-	return fstatfs(fd, &about) == 0 && about.f_type == TRACEFS_MAGIC;
+	return fstatfs(fd, &about) == 0 && about.f_type == TRACEFS_MAGIC &&
+	       !(about.f_flags & ST_RDONLY);
 }
 
 static int open_mounted(const char *path)
 {
 	auto_close int fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
 
-	return fd >= 0 && is_tracefs(fd) ? take_descriptor(&fd) : -1;
+	return fd >= 0 && is_writable_tracefs(fd) ? take_descriptor(&fd) : -1;
 }
 
 /* A mount that is in no folder: it lives as long as its descriptor (fsmount(2)). */

@@ -28,18 +28,29 @@ bool publish_sync_folder(int fd, const char *shown, struct error *err)
 	       fail_errno(err, STATUS_TROUBLE, "%s: the folder cannot be made durable", shown);
 }
 
+static bool write_synced(int *fd, const void *bytes, size_t length, const char *shown,
+			 struct error *err)
+{
+	if (!io_write(*fd, bytes, length))
+		return fail_errno(err, STATUS_TROUBLE, "%s: cannot write", shown);
+	if (!publish_sync(*fd, shown, err))
+		return false;
+	return close(take_descriptor(fd)) == 0 ||
+	       fail_errno(err, STATUS_TROUBLE, "%s: cannot write", shown);
+}
+
 bool publish_write(int folder_fd, const char *name, const void *bytes, size_t length,
 		   const char *shown, struct error *err)
 {
 	const int flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC;
 	auto_close int fd = openat(folder_fd, name, flags, 0600);
 
-	if (fd < 0 || !io_write(fd, bytes, length))
+	if (fd < 0)
 		return fail_errno(err, STATUS_TROUBLE, "%s: cannot write", shown);
-	if (!publish_sync(fd, shown, err))
-		return false;
-	return close(take_descriptor(&fd)) == 0 ||
-	       fail_errno(err, STATUS_TROUBLE, "%s: cannot write", shown);
+	if (write_synced(&fd, bytes, length, shown, err))
+		return true;
+	(void)unlinkat(folder_fd, name, 0);
+	return false;
 }
 
 /* Network file systems often have no RENAME_NOREPLACE; a link never replaces either. */

@@ -16,7 +16,7 @@ bool publish_sync(int fd, const char *shown, struct error *err);
 /* Syncs a folder. File systems that cannot (EINVAL: some on a network) are taken as they are. */
 bool publish_sync_folder(int fd, const char *shown, struct error *err);
 
-/* Makes a new file of mode 0600 with these bytes, synced. It must not exist. */
+/* Makes a new file of mode 0600 with these bytes, synced. It must not exist; after a failure on the way it does not either. */
 bool publish_write(int folder_fd, const char *name, const void *bytes, size_t length,
 		   const char *shown, struct error *err);
 

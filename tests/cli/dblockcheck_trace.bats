@@ -81,6 +81,64 @@ waiter_is() {
 	waiter_is late SHARED writer
 }
 
+# A reader that tries again and again to write, and goes on reading all the while.
+start_stubborn() {
+	start "$1" /usr/bin/python3 -c 'import os, select, sqlite3, sys
+connection = sqlite3.connect(sys.argv[1], timeout=0, isolation_level=None)
+connection.execute("BEGIN")
+connection.execute("SELECT * FROM orders").fetchall()
+print("ready", os.getpid(), flush=True)
+while not select.select([sys.stdin], [], [], 0.02)[0]:
+    try:
+        connection.execute("DELETE FROM orders")
+    except sqlite3.OperationalError:
+        pass' "$database"
+}
+
+@test "--trace finds a commit and a reader that wants to write in each other's way" {
+	require_tracing
+	make_database
+	start_sql late "$database"
+	ask late sql 'PRAGMA busy_timeout = 60000'
+	ask late sql 'BEGIN IMMEDIATE'
+	ask late sql 'DELETE FROM orders'
+	start_stubborn reader
+	tell late sql COMMIT
+	survey "$database" --trace
+	waiter_is late EXCLUSIVE reader
+	waiter_is_refused reader RESERVED
+	finding_is deadlock late reader
+}
+
+waiter_is_refused() {
+	answer_has --arg wants "$2" ".waiters | any(.pid == \$pid.$1 and .wants == \$wants)"
+}
+
+@test "--trace calls nobody deadlocked who only waits" {
+	require_tracing
+	make_database
+	start_writer
+	start_stubborn reader
+	survey "$database" --trace
+	waiter_is_refused reader RESERVED
+	answer_has '.findings | all(.id != "deadlock")'
+}
+
+@test "--trace says when the kernel could not keep all events" {
+	require_tracing
+	make_database
+	"$dblockcheck" --trace=2 "$database" >"$folder/answer" 2>"$folder/doubt" 3>&- 4>&- &
+	local job=$!
+	until_true listens "$job"
+	kill -STOP "$job"
+	until_true is_stopped "$job"
+	"$helpers/commit_loop" 8000 "$database"
+	kill -CONT "$job"
+	wait "$job"
+	grep -Eq '^dblockcheck: [0-9]+ of the kernel.s lock events were lost: some who wait may be missing$' \
+		"$folder/doubt"
+}
+
 @test "--trace counts an attempt that is not repeated, as of one without a busy timeout" {
 	require_tracing
 	make_database
@@ -117,6 +175,43 @@ waiter_is() {
 	wait "$job" || true
 	answer=$(cat "$folder/answer")
 	answer_has '.waiters == [] and .blockers.write == [$pid.late]'
+}
+
+@test "who sleeps in the kernel until it gets the lock is a waiter, with rights and without" {
+	require_root
+	make_database
+	start_writer
+	start sleeper /usr/bin/python3 -c 'import fcntl, os, sys
+opened = open(sys.argv[1], "r+b")
+print("ready", os.getpid(), flush=True)
+fcntl.lockf(opened, fcntl.LOCK_EX, 1, 0x40000001)' "$database"
+	until_true grep -q -- "-> POSIX .* $(pid sleeper) " /proc/locks
+	survey "$database" --trace=0.1
+	answer_has '.waiters | length == 1 and (.[0] | .pid == $pid.sleeper and .wants == "RESERVED" and
+		.behind == [$pid.writer] and .source == "locks" and .attempts == null)'
+	finding_is waiting sleeper
+	open_to_everybody
+	chmod a+r "$database"
+	dblockcheck=$(copy_for_everybody "$dblockcheck")
+	as=("${nobody[@]}")
+	run --separate-stderr dblockcheck --trace=0.1 --json --visible-only "$database"
+	answer=$output
+	answer_has '.waiters == [] or .waiters[0].source == "locks"'
+}
+
+@test "who died while it waited is no waiter" {
+	require_tracing
+	make_database
+	start_writer
+	start_sql late "$database"
+	"$dblockcheck" --trace=1 --json "$database" >"$folder/answer" 3>&- 4>&- &
+	local job=$!
+	until_true listens "$job"
+	refused late sql 'BEGIN IMMEDIATE'
+	crash late
+	wait "$job" || true
+	answer=$(cat "$folder/answer")
+	answer_has '.waiters == []'
 }
 
 @test "the waiters of another database are not ours" {
@@ -197,6 +292,18 @@ text_tells_the_guess() {
 	run --separate-stderr dblockcheck --trace -- "$database"
 	text=$output
 	[[ $text == *"seems to wait behind"* ]]
+}
+
+@test "where tracefs is mounted read-only it mounts its own" {
+	require_tracing
+	make_database
+	start_writer
+	start_waiter late
+	as=(unshare --mount sh -c 'mount -t tracefs none /sys/kernel/tracing &&
+		mount -o remount,bind,ro /sys/kernel/tracing && exec "$@"' sh)
+	survey "$database" --trace=0.5
+	waiter_is late RESERVED writer
+	no_new_instance
 }
 
 @test "without rights it says what is missing, and guesses who waits" {

@@ -126,6 +126,40 @@ watch_busy() {
 	[[ $(held busy EXCLUSIVE) == 1000 ]]
 }
 
+@test "locks of open files are counted one by one, each until its file is closed" {
+	require_tracing
+	make_database
+	start files /usr/bin/python3 -c 'import fcntl, os, struct, sys
+print("ready", os.getpid(), flush=True)
+sys.stdin.readline()
+lock = struct.pack("hhqqi4x", fcntl.F_WRLCK, os.SEEK_SET, 0x40000001, 1, 0)
+for _ in range(100):
+    opened = os.open(sys.argv[1], os.O_RDWR)
+    fcntl.fcntl(opened, fcntl.F_OFD_SETLK, lock)
+    os.close(opened)
+print("ok", flush=True)
+sys.stdin.readline()' "$database"
+	start_watch --json
+	ask files go
+	end_watch
+	[[ $(held files RESERVED) == 100 ]]
+	answer_has '.writers_out.count == 100'
+}
+
+@test "a program that locks the whole file for reading keeps writers out" {
+	require_tracing
+	make_database
+	start reader /usr/bin/python3 -c 'import fcntl, os, sys
+opened = open(sys.argv[1], "rb")
+fcntl.lockf(opened, fcntl.LOCK_SH)
+print("ready", os.getpid(), flush=True)
+sys.stdin.readline()' "$database"
+	start_watch --json
+	until_true says '.event == "took" and .lock == "RESERVED" and .pid == $pid.reader and .from_before'
+	end_watch
+	answer_has '.writers_out.count == 1'
+}
+
 @test "transactions on another database are not counted" {
 	require_tracing
 	make_database wal
@@ -219,6 +253,20 @@ freeze_watch() {
 	end_watch
 }
 
+@test "an OFD lock that was held before is said to be unknown" {
+	require_tracing
+	make_database
+	start before /usr/bin/python3 -c 'import fcntl, os, struct, sys
+opened = os.open(sys.argv[1], os.O_RDWR)
+fcntl.fcntl(opened, fcntl.F_OFD_SETLK, struct.pack("hhqqi4x", fcntl.F_WRLCK, os.SEEK_SET, 0x40000001, 1, 0))
+print("ready", os.getpid(), flush=True)
+sys.stdin.readline()' "$database"
+	start_watch
+	end_watch
+	head -n 1 "$heard" | grep -q 'OFD locks that were held already are not known until they change$'
+	grep -q '^Nothing that was seen kept writers out\.$' "$heard"
+}
+
 @test "it survives that the database is replaced" {
 	require_tracing
 	make_database
@@ -230,6 +278,18 @@ freeze_watch() {
 	ask writer sql 'BEGIN IMMEDIATE'
 	until_true says '.event == "took" and .lock == "RESERVED" and .pid == $pid.writer'
 	end_watch
+}
+
+@test "what was held on a new file before it was noticed is said to be missing" {
+	require_tracing
+	make_database
+	start_watch
+	cp "$database" "$database.new"
+	mv "$database.new" "$database"
+	until_true grep -q 'replaced by another file' "$heard"
+	end_watch
+	grep -q 'no hold was missed, but for those on a new file before it was noticed\.$' "$heard"
+	grep -q '^Nothing that was seen kept writers out\.$' "$heard"
 }
 
 @test "it survives that the database is removed, and goes on with the next one" {
@@ -311,6 +371,26 @@ print(len(xml.dom.minidom.parse(sys.argv[1]).getElementsByTagName(sys.argv[2])))
 
 # --- how it ends ----------------------------------------------------------------------------------
 
+@test "--svg onto a full disk is trouble, before the watch and after it, and leaves no part of it" {
+	require_root
+	make_database
+	local disk=$BATS_TEST_TMPDIR/disk
+	mount_for_test -t tmpfs -o size=16k none "$disk"
+	run --separate-stderr dblockcheck --watch --for-seconds=0 --svg="$disk/bot.svg" "$database"
+	exit_status_is 0
+	rm "$disk/bot.svg"
+	start_watch --svg="$disk/bot.svg"
+	head -c 1M /dev/zero >"$disk/full" || true
+	kill -INT "$watch"
+	local ended=0
+	wait "$watch" || ended=$?
+	watch=''
+	((ended != 0))
+	grep -q '/bot.svg: cannot write: No space left on device$' "$heard.err"
+	grep -q '^Watched for ' "$heard"
+	[[ $(ls "$disk") == full ]]
+}
+
 @test "--for-seconds ends it with its figures" {
 	require_tracing
 	make_database
@@ -389,6 +469,38 @@ print(len(xml.dom.minidom.parse(sys.argv[1]).getElementsByTagName(sys.argv[2])))
 	text=$output
 	text_has 'looking at /proc/locks every few milliseconds; holds that are shorter.*can be missed \(it takes root'
 	text_has '^Watched for .* By looks .* apart: shorter holds.* can be missing'
+}
+
+@test "where /proc hides other users' processes, who cannot be seen is not said to be gone" {
+	require_root
+	make_database
+	open_to_everybody
+	chmod a+r "$database"
+	dblockcheck=$(copy_for_everybody "$dblockcheck")
+	start_sql writer "$database"
+	ask writer sql 'BEGIN IMMEDIATE'
+	run --separate-stderr unshare --mount sh -c 'mount -t proc -o hidepid=2 proc /proc &&
+		exec "$@"' sh "${nobody[@]}" "$dblockcheck" --watch=0.1 --for-seconds=1.3 --json "$database"
+	exit_status_is 0
+	jq -se --argjson pid "$(pid writer)" 'last | .writers_out.count == 1 and
+		([.processes[] | select(.pid == $pid).locks[] | select(.lock == "RESERVED").count] == [1])' \
+		<<<"$output"
+}
+
+@test "in a PID namespace of its own it never says that all writers would have succeeded" {
+	require_root
+	make_database
+	start_sql writer "$database"
+	ask writer sql 'BEGIN IMMEDIATE'
+	as=(unshare --fork --pid --mount-proc)
+	run --separate-stderr "${as[@]}" "$dblockcheck" --watch --for-seconds=0.1 "$database"
+	exit_status_is 0
+	text=$output
+	text_has 'locks held outside of this PID namespace cannot be seen from here\)?$'
+	text_has '^Nothing that was seen kept writers out\.$'
+	run --separate-stderr "${as[@]}" "$dblockcheck" --watch --for-seconds=0.1 --json "$database"
+	jq -se 'all(.[] | select(.event == "start" or .event == "summary");
+		.unseen | contains("PID namespace"))' <<<"$output"
 }
 
 # --- the command line -----------------------------------------------------------------------------
@@ -478,11 +590,11 @@ close_terminal() {
 	start_sql writer "$database"
 	ask writer sql 'BEGIN IMMEDIATE'
 	on_terminal 100 24
-	until_true shows "^$(pid writer) +SHARED RESERVED +/"
+	until_true shows "^$(pid writer) +SHARED RESERVED +python"
 	tmux -S "$socket" set-option -g window-size manual
 	tmux -S "$socket" resize-window -x 36 -y 24
 	until_true shows '^PID +THE LAST MINUTE'
 	until_true shows "^$(pid writer) .*w"
-	run ! shows RESERVED.*/
+	run ! shows "^$(pid writer) .*python"
 	close_terminal
 }

@@ -121,6 +121,25 @@ static void take_holder(struct input *input, struct survey *survey, pid_t pid)
 	take_into(input, &holder->path);
 }
 
+/* A waiter need not be a holder, nor who it waits behind: both may be gone by the time of the survey. */
+static void take_waiter(struct input *input, struct survey *survey)
+{
+	static const char *const locks[] = { NULL, "RESERVED", "EXCLUSIVE", "WRITE", "READ4" };
+	const pid_t pid = 1 + take(input) % 8;
+	const char *wants = locks[take(input) % (sizeof locks / sizeof *locks)];
+	struct waiter *waiter = made_up_waiter(survey, pid, wants, take(input) % 8);
+	char *word = take_name(input);
+
+	made_up_word(&waiter->process, word);
+	free(word);
+	take_process(input, &waiter->process);
+	if (wants) {
+		waiter->in_kernel = take(input) % 4 == 0;
+		waiter->attempts = 1 + take(input);
+		waiter->seconds = take(input) / 4.0;
+	}
+}
+
 static void take_index(struct input *input, struct wal_index *index)
 {
 	index->page_size = 512U << take(input) % 8;
@@ -167,6 +186,8 @@ static void take_survey(struct input *input, struct survey *survey)
 	}
 	for (pid_t pid = 1, count = take(input) % 6; pid <= count; pid++)
 		take_holder(input, survey, pid);
+	for (unsigned waiters = take(input) % 7; waiters > 0; waiters--)
+		take_waiter(input, survey);
 }
 
 static bool is_held(const struct survey *survey)
@@ -199,6 +220,14 @@ static void check_verdict(const struct survey *survey, const struct verdict *ver
 		CHECK(survey->certificate == CERTIFICATE_FREE || survey_saw_everything(survey));
 }
 
+static bool is_waiter(const struct survey *survey, pid_t pid)
+{
+	for (size_t i = 0; i < survey->waiters.count; i++)
+		if (survey->waiters.items[i].process.pid == pid)
+			return true;
+	return false;
+}
+
 static void check_diagnosis(const struct survey *survey, const struct diagnosis *diagnosis)
 {
 	for (size_t i = 0; i < diagnosis->count; i++) {
@@ -208,7 +237,9 @@ static void check_diagnosis(const struct survey *survey, const struct diagnosis 
 		fuzz_check_tame(finding->why, false);
 		fuzz_check_tame(finding->fix, false);
 		for (size_t p = 0; p < finding->pids.count; p++)
-			CHECK(survey_find(survey, finding->pids.items[p]));
+			CHECK(survey_find(survey, finding->pids.items[p]) ||
+			      (strcmp(finding->id, "waiting") == 0 &&
+			       is_waiter(survey, finding->pids.items[p])));
 	}
 }
 
@@ -221,6 +252,7 @@ static void check_json(const struct survey *survey, const struct verdict *verdic
 	CHECK(parsed);
 	fuzz_check_tame(line, false);
 	CHECK(json_array_size(json_object_get(parsed, "holders")) == survey->holders.count);
+	CHECK(json_array_size(json_object_get(parsed, "waiters")) == survey->waiters.count);
 	CHECK(json_array_size(json_object_get(parsed, "findings")) == diagnosis->count);
 	json_decref(parsed);
 	free(line);

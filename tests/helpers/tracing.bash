@@ -4,7 +4,7 @@
 #	require_tracing			skip where the kernel's events cannot be had; $tracefs is where we see them
 #	instance_of PID			whether the dblockcheck of that PID has its private instance
 #	instances			the instances of all dblockchecks, one a line
-#	no_new_instance			no instance is there that was not before the test
+#	no_new_instance			nobody who has ended left an instance that was not there before the test
 #	start_waiter NAME [STATEMENT]	a client that tries to get a write transaction until it has one
 
 require_tracing() {
@@ -21,7 +21,12 @@ instances() {
 }
 
 no_new_instance() {
-	[[ -z $(comm -13 <(echo "$instances_before") <(instances | sort)) ]]
+	local name pid
+	for name in $(comm -13 <(echo "$instances_before") <(instances | sort)); do
+		pid=${name#dblockcheck-}
+		pid=${pid%%-*}
+		[[ -e /proc/$pid || ! -e $tracefs/instances/$name ]] || return 1
+	done
 }
 
 instance_of() {

@@ -170,6 +170,25 @@ static inline struct holder *made_up_writer(struct survey *survey, pid_t pid,
 	return holder;
 }
 
+/* One who was refused that lock, by its name, 12 times in 1.25 s; NULL where it is only a guess. `behind` of 0 is nobody. */
+static inline struct waiter *made_up_waiter(struct survey *survey, pid_t pid, const char *wants,
+					    pid_t behind)
+{
+	struct waiter *waiter = memory_append(&survey->waiters);
+
+	*waiter = (struct waiter){
+		.process = { .pid = pid },
+		.wants = wants,
+		.behind = memory_allocate(1, sizeof *waiter->behind),
+		.behind_count = behind != 0,
+		.attempts = wants ? 12 : 0,
+		.seconds = wants ? 1.25 : 0,
+		.guessed = !wants,
+	};
+	waiter->behind[0] = behind;
+	return waiter;
+}
+
 /* It worked between the two samples. */
 static inline void made_up_busy(struct holder *holder)
 {

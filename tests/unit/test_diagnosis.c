@@ -1191,39 +1191,25 @@ static void many_are_named_with_the_number_of_the_rest(void **state)
 	}
 }
 
-static struct waiter *add_waiter(struct survey *survey, pid_t pid, pid_t behind)
-{
-	struct waiter *waiter = memory_append(&survey->waiters);
-
-	waiter->process.pid = pid;
-	waiter->behind = memory_allocate(1, sizeof *waiter->behind);
-	waiter->behind[0] = behind;
-	waiter->behind_count = behind != 0;
-	return waiter;
-}
-
 static void make_refused_waiter(struct survey *survey)
 {
-	struct waiter *waiter = add_waiter(survey, 20, 10);
-
-	waiter->wants = "WRITE";
-	waiter->attempts = 12;
-	waiter->seconds = 1.25;
+	(void)made_up_waiter(survey, 20, "WRITE", 10);
 }
 
 static void make_guessed_waiter(struct survey *survey)
 {
-	add_waiter(survey, 20, 10)->guessed = true;
+	(void)made_up_waiter(survey, 20, NULL, 10);
+}
+
+static void make_sleeping_waiter(struct survey *survey)
+{
+	made_up_waiter(survey, 20, "WRITE", 10)->in_kernel = true;
 }
 
 static void make_a_queue(struct survey *survey)
 {
-	for (pid_t pid = 20; pid < 26; pid++) {
-		struct waiter *waiter = add_waiter(survey, pid, pid == 20 ? 0 : 10);
-
-		waiter->wants = "SHARED";
-		waiter->attempts = 1;
-	}
+	for (pid_t pid = 20; pid < 26; pid++)
+		made_up_waiter(survey, pid, "SHARED", pid == 20 ? 0 : 10)->attempts = 1;
 }
 
 static void waiting_names_who_is_refused_what_behind_whom(void **state)
@@ -1233,6 +1219,9 @@ static void waiting_names_who_is_refused_what_behind_whom(void **state)
 		const char *why, *fix;
 	} cases[] = {
 		{ make_refused_waiter, "20 is refused WRITE behind 10 (12 attempts in 1.2 s)",
+		  "they go on when the transaction of 10 ends" },
+		{ make_sleeping_waiter,
+		  "20 waits for WRITE behind 10 (asleep until it gets the lock)",
 		  "they go on when the transaction of 10 ends" },
 		{ make_guessed_waiter,
 		  "20 seems to wait behind 10 (a guess: it sleeps for short times, again and "

@@ -51,9 +51,8 @@ static void refuse(struct watch *watch, double time, pid_t pid, enum lock_slot s
 /* As SQLite gives all locks on the main file back, or a close does. */
 static void let_all_go(struct watch *watch, double time, pid_t pid, enum database_file file)
 {
-	const struct watch_event event = {
-		time, pid, 0, file, WATCH_UNLOCKS, 0, to_the_end, false
-	};
+	const struct watch_event event = { time,	  pid, 0,	   false, file,
+					   WATCH_UNLOCKS, 0,   to_the_end, false };
 
 	watch_take_event(watch, &event);
 }
@@ -161,6 +160,7 @@ static void open_files_of_a_process_hold_locks_of_their_own(void **state)
 
 	(void)state;
 	watch_start(&watch, 0);
+	event.ofd = true;
 	event.owner = 7;
 	watch_take_event(&watch, &event);
 	event.owner = 8;
@@ -177,6 +177,66 @@ static void open_files_of_a_process_hold_locks_of_their_own(void **state)
 	watch_release(&watch);
 }
 
+/* The kernel tells a close twice: for the process, and for the open file when that is the last of it. */
+static void let_file_go(struct watch *watch, double time, pid_t pid, uint64_t owner)
+{
+	const struct watch_event event = {
+		.time = time,
+		.pid = pid,
+		.owner = owner,
+		.file = FILE_MAIN,
+		.act = WATCH_UNLOCKS,
+		.last = to_the_end,
+	};
+
+	watch_take_event(watch, &event);
+}
+
+static void closing_an_open_file_gives_back_its_own_locks(void **state)
+{
+	enum { PROCESS = 70, CHILD = 71, MOST = 1000 };
+	struct watch watch;
+	struct watch_event event = call(1, BOT, SLOT_RESERVED, WATCH_TAKES_WRITE);
+
+	(void)state;
+	watch_start(&watch, 0);
+	take(&watch, 1, BOT, SLOT_SHARED, false);
+	event.ofd = true;
+	for (event.owner = 100; event.owner < 100 + MOST; event.owner++) {
+		event.time++;
+		watch_take_event(&watch, &event);
+		let_file_go(&watch, event.time + 0.5, event.owner % 2 ? BOT : CRON, event.owner);
+	}
+	assert_int_equal(lock_of(&watch, BOT, WATCH_RESERVED)->durations.count, MOST);
+	assert_true(is_about(lock_of(&watch, BOT, WATCH_RESERVED)->durations.longest, 0.5));
+	assert_true(lock_of(&watch, BOT, WATCH_SHARED)->held);
+	assert_true(watch_find(&watch, BOT)->owner_count < 3); /* they are not kept for ever */
+	let_file_go(&watch, 5000, CRON, CHILD);
+	assert_true(lock_of(&watch, BOT, WATCH_SHARED)->held);
+	let_file_go(&watch, 5001, BOT, PROCESS);
+	assert_false(lock_of(&watch, BOT, WATCH_SHARED)->held);
+	assert_null(watch_find(&watch, CRON));
+	watch_release(&watch);
+}
+
+static void a_read_lock_on_the_whole_file_keeps_writers_out(void **state)
+{
+	struct watch watch;
+	struct watch_event event = call(1, BOT, SLOT_SHARED, WATCH_TAKES_READ);
+
+	(void)state;
+	event.first = 0;
+	event.last = to_the_end;
+	watch_start(&watch, 0);
+	watch_take_event(&watch, &event);
+	assert_int_equal(watch.writing, 1);
+	assert_true(lock_of(&watch, BOT, WATCH_RESERVED)->held);
+	assert_false(lock_of(&watch, BOT, WATCH_PENDING)->held);
+	let_all_go(&watch, 4, BOT, FILE_MAIN);
+	assert_true(is_about(watch.writers_out.total, 3));
+	watch_release(&watch);
+}
+
 static void what_was_held_at_the_first_look_is_marked(void **state)
 {
 	struct watch watch;
@@ -188,7 +248,11 @@ static void what_was_held_at_the_first_look_is_marked(void **state)
 	watch_start(&watch, 10);
 	watch_take_look(&watch, 10, &seen, 1);
 	assert_true(lock_of(&watch, BOT, WATCH_SHARED)->from_before);
-	event.owner = 9; /* an open file that the look could not tell apart */
+	event.owner = 9;
+	event.ofd = true; /* an open file that is not known: what the process itself holds stays */
+	watch_take_event(&watch, &event);
+	assert_true(lock_of(&watch, BOT, WATCH_SHARED)->held);
+	event.ofd = false;
 	watch_take_event(&watch, &event);
 	assert_false(lock_of(&watch, BOT, WATCH_SHARED)->held);
 	assert_true(is_about(lock_of(&watch, BOT, WATCH_SHARED)->durations.total, 2));
@@ -335,6 +399,43 @@ static void a_crowd_of_short_lives_is_counted_in_bounded_memory(void **state)
 	watch_release(&watch);
 }
 
+/* As above, in one interval: the lines and the time line leave nobody out either. */
+static void a_crowd_is_told_and_drawn_whole(void **state)
+{
+	enum { CROWD = 2000 };
+	struct watch watch;
+	struct watch_changes changes = { 0 };
+	uint64_t told = 0, refused = 0;
+	bool drawn = false;
+
+	(void)state;
+	watch_start(&watch, 0);
+	take(&watch, 0.1, 1, SLOT_WRITE, true);
+	watch_changes(&watch, 0.2, &changes);
+	assert_int_equal(changes.count, 1); /* took it */
+	watch_changes_release(&changes);
+	let_go(&watch, 0.3, 1, SLOT_WRITE);
+	watch_draw(&watch, 0.35);
+	for (pid_t pid = 2; pid <= CROWD; pid++) {
+		take(&watch, 1 + pid * 0.001, pid, SLOT_WRITE, true);
+		refuse(&watch, 1 + pid * 0.001, pid, SLOT_CKPT, true);
+		let_go(&watch, 1 + pid * 0.001, pid, SLOT_WRITE);
+	}
+	watch_changes(&watch, 4, &changes);
+	for (size_t i = 0; i < changes.count; i++)
+		*(changes.items[i].what == WATCH_REFUSED ? &refused : &told) +=
+			changes.items[i].count;
+	assert_int_equal(told, CROWD);
+	assert_int_equal(refused, CROWD - 1);
+	watch_changes_release(&changes);
+	watch_draw(&watch, 4);
+	assert_int_equal(watch.items[0].pid, 0);
+	for (size_t i = 0; i < watch.columns; i++)
+		drawn |= i * watch.column_width < 0.5 && watch.items[0].columns[i];
+	assert_true(drawn);
+	watch_release(&watch);
+}
+
 /* What is told at `now`, as "TIME PID KIND what count total" lines. */
 static void assert_told(struct watch *watch, double now, const char *expected)
 {
@@ -410,6 +511,8 @@ int main(void)
 		cmocka_unit_test(two_writers_together_keep_others_out_once),
 		cmocka_unit_test(closing_one_file_gives_back_the_locks_on_that_file_only),
 		cmocka_unit_test(open_files_of_a_process_hold_locks_of_their_own),
+		cmocka_unit_test(closing_an_open_file_gives_back_its_own_locks),
+		cmocka_unit_test(a_read_lock_on_the_whole_file_keeps_writers_out),
 		cmocka_unit_test(what_was_held_at_the_first_look_is_marked),
 		cmocka_unit_test(looks_tell_what_was_taken_and_let_go),
 		cmocka_unit_test(a_refused_process_waits_behind_who_holds_the_lock),
@@ -419,6 +522,7 @@ int main(void)
 		cmocka_unit_test(a_child_that_closes_what_it_inherited_is_nobody),
 		cmocka_unit_test(a_pid_that_is_used_again_is_another_process),
 		cmocka_unit_test(a_crowd_of_short_lives_is_counted_in_bounded_memory),
+		cmocka_unit_test(a_crowd_is_told_and_drawn_whole),
 		cmocka_unit_test(short_holds_are_told_together_and_long_ones_at_both_ends),
 		cmocka_unit_test(every_kind_has_the_name_that_lock_bytes_gives_it),
 	};

@@ -12,21 +12,22 @@ static const struct watch_about about = { .given = "bot.db", .traced = true };
 
 static void ask(struct watch *watch, double time, pid_t pid, bool refused)
 {
-	const struct watch_event event = { time, pid, 0,      FILE_SHM, WATCH_TAKES_WRITE,
+	const struct watch_event event = { time, pid, 0,      false, FILE_SHM, WATCH_TAKES_WRITE,
 					   120,	 120, refused };
 
 	watch_take_event(watch, &event);
 }
 
-static void name(struct watch *watch, pid_t pid, const char *command)
+static void name(struct watch *watch, pid_t pid, const char *program, const char *script)
 {
 	struct process *process = memory_allocate(1, sizeof *process);
 
 	process->pid = pid;
 	process->known = true;
-	process->command = memory_allocate(1, sizeof *process->command);
-	process->command[0] = memory_copy_text(command);
-	process->command_count = 1;
+	process->command = memory_allocate(2, sizeof *process->command);
+	process->command[0] = memory_copy_text(program);
+	process->command[1] = memory_copy_text(script);
+	process->command_count = 2;
 	watch_find(watch, pid)->process = process;
 }
 
@@ -41,8 +42,8 @@ static void start_scene(struct watch *watch)
 		watch_draw(watch, now);
 	ask(watch, 59.9, CRON, true);
 	watch_draw(watch, 59.95);
-	name(watch, BOT, "python3 bot.py");
-	name(watch, CRON, "cron\x1b[31m\n");
+	name(watch, BOT, "/usr/local/venv/bin/python3", "bot.py");
+	name(watch, CRON, "cron\x1b[31m\n", "/srv/x y");
 }
 
 static char canvas[MOST_LINES][MOST_COLUMNS + 1];
@@ -126,7 +127,7 @@ static void the_last_minute_stands_behind_the_name(void **state)
 	size_t written = 0;
 
 	assert_non_null(strstr(bot, " WRITE "));
-	assert_non_null(strstr(bot, "python3 bot.py"));
+	assert_non_null(strstr(bot, " python3 bot.py "));
 	for (const char *at = bot; *at; at++)
 		written += *at == 'w';
 	/* Of the 36 characters for a minute, the later half. */

@@ -37,7 +37,7 @@ static void ask(struct watch *watch, double time, pid_t pid, enum lock_slot slot
 static void let_go(struct watch *watch, double time, pid_t pid, enum lock_slot slot)
 {
 	const struct watch_event event = {
-		time, pid, 0, lock_slot_range(slot).file, WATCH_UNLOCKS, 0, UINT64_MAX, false
+		time, pid, 0, false, lock_slot_range(slot).file, WATCH_UNLOCKS, 0, UINT64_MAX, false
 	};
 
 	watch_take_event(watch, &event);
@@ -170,6 +170,41 @@ static void hostile_names_cannot_leave_their_place(void **state)
 	watch_release(&watch);
 }
 
+static void more_rows_than_are_drawn_are_counted(void **state)
+{
+	struct watch watch;
+
+	(void)state;
+	watch_start(&watch, 100);
+	for (pid_t pid = 1; pid <= 130; pid++)
+		ask(&watch, 100, pid, SLOT_SHARED, false, false);
+	watch_draw(&watch, 100.01);
+
+	char *picture = draw(&watch, 100.02);
+
+	assert_int_equal(count_of(picture, "? (not known)"), 100);
+	assert_non_null(strstr(picture, ">and 30 more processes<"));
+	free(picture);
+	watch_release(&watch);
+}
+
+static void what_was_lost_stands_in_the_picture(void **state)
+{
+	struct watch_about lossy = about;
+	struct text text = { 0 };
+	struct watch watch;
+
+	(void)state;
+	lossy.lost = 17;
+	watch_start(&watch, 100);
+	watch_draw(&watch, 100.01);
+	watch_svg(&text, &lossy, &watch, 101);
+	assert_non_null(strstr(text_string(&text), "lock events, of which 17 were lost;"));
+	assert_non_null(strstr(text_string(&text), ">2026-11-22: watched for 1.00 s"));
+	text_release(&text);
+	watch_release(&watch);
+}
+
 static void a_watch_that_saw_nothing_is_a_picture_too(void **state)
 {
 	struct watch watch;
@@ -193,6 +228,8 @@ int main(void)
 		cmocka_unit_test(a_long_watch_keeps_its_beginning_in_fewer_columns),
 		cmocka_unit_test(a_process_has_a_row_and_a_refused_attempt_a_mark),
 		cmocka_unit_test(hostile_names_cannot_leave_their_place),
+		cmocka_unit_test(more_rows_than_are_drawn_are_counted),
+		cmocka_unit_test(what_was_lost_stands_in_the_picture),
 		cmocka_unit_test(a_watch_that_saw_nothing_is_a_picture_too),
 	};
 
