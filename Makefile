@@ -5,6 +5,8 @@
 VERSION    := 0.1.0
 PACKAGES   := sqlite3 jansson libproc2 libcap libcrypto libzstd ncursesw
 BUILD      ?= build
+# One name for one tree: what was compiled under another name would not be made anew when a header changes.
+override BUILD := $(patsubst $(CURDIR)/%,%,$(abspath $(BUILD)))
 PREFIX     ?= /usr/local
 PKG_CONFIG ?= pkg-config
 CFLAGS     ?= -O2 -g
