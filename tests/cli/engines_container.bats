@@ -62,6 +62,7 @@ fails_with() {
 @test "a path of a container is that of the same file here, and its holders are the same" {
 	run_bot_in shop_bot --restart=unless-stopped
 	start_sql host "$database"
+	ask host sql 'PRAGMA busy_timeout = 20000'
 	ask host sql 'BEGIN IMMEDIATE'
 
 	survey "/shop/bot.db" --container=shop_bot
