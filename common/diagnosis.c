@@ -85,6 +85,22 @@ void finding_add(struct finding *finding, const struct holder *holder)
 	*memory_append(&finding->pids) = holder->process.pid;
 }
 
+const struct holder *finding_add_those(struct finding *finding, const struct survey *survey,
+				       holder_test *is_one)
+{
+	const struct holder *first = NULL;
+
+	for (size_t i = 0; i < survey->holders.count; i++) {
+		const struct holder *holder = &survey->holders.items[i];
+
+		if (!is_one(survey, holder))
+			continue;
+		first = first ? first : holder;
+		finding_add(finding, holder);
+	}
+	return first;
+}
+
 char *finding_who(const struct finding *finding)
 {
 	enum { MOST_NAMED = 4 };

@@ -33,6 +33,11 @@ rule rule_deadlock, rule_leftover_child, rule_forked_connection, rule_split_side
 /* Adds a holder to the finding's PIDs. */
 void finding_add(struct finding *finding, const struct holder *holder);
 
+/* Adds all of whom that is true. Returns the first of them, NULL when there is none. */
+typedef bool holder_test(const struct survey *survey, const struct holder *holder);
+const struct holder *finding_add_those(struct finding *finding, const struct survey *survey,
+				       holder_test *is_one);
+
 /* "4123", "4123 and 4377", "4123, 4377 and 5 more". free() it. */
 char *finding_who(const struct finding *finding);
 

@@ -8,14 +8,17 @@
 #include "common/base/text.h"
 #include "common/rules.h"
 
+static bool uses_replaced(const struct survey *survey, const struct holder *holder)
+{
+	(void)survey;
+	return holder_uses_replaced(holder);
+}
+
 bool rule_replaced_file(const struct survey *survey, const struct verdict *verdict,
 			struct finding *finding)
 {
 	(void)verdict;
-	for (size_t i = 0; i < survey->holders.count; i++)
-		if (holder_uses_replaced(&survey->holders.items[i]))
-			finding_add(finding, &survey->holders.items[i]);
-	if (finding->pids.count == 0)
+	if (!finding_add_those(finding, survey, uses_replaced))
 		return false;
 
 	auto_free char *who = finding_who(finding);
@@ -78,26 +81,19 @@ bool rule_unsafe_filesystem(const struct survey *survey, const struct verdict *v
 	return true;
 }
 
-/* Those who have it open for writing without any lock that the kernel knows. */
-static void add_lockless(const struct survey *survey, struct finding *finding)
+/* It has the database open for writing without any lock that the kernel knows. */
+static bool is_lockless(const struct survey *survey, const struct holder *holder)
 {
-	for (size_t i = 0; i < survey->holders.count; i++) {
-		const struct holder *holder = &survey->holders.items[i];
-
-		if (holder_uses_current(holder) && lock_bytes_none(&holder->locks) &&
-		    holder_can_write(holder, FILE_MAIN))
-			finding_add(finding, holder);
-	}
+	(void)survey;
+	return holder_uses_current(holder) && lock_bytes_none(&holder->locks) &&
+	       holder_can_write(holder, FILE_MAIN);
 }
 
 bool rule_dotfile_lock(const struct survey *survey, const struct verdict *verdict,
 		       struct finding *finding)
 {
 	(void)verdict;
-	if (!survey->has_dotfile)
-		return false;
-	add_lockless(survey, finding);
-	if (finding->pids.count == 0)
+	if (!survey->has_dotfile || !finding_add_those(finding, survey, is_lockless))
 		return false;
 
 	auto_free char *who = finding_who(finding);
@@ -120,9 +116,8 @@ bool rule_stale_dotfile(const struct survey *survey, const struct verdict *verdi
 	if (!survey->has_dotfile || survey->hidden_opener ||
 	    (survey->certificate != CERTIFICATE_FREE && !survey_saw_everything(survey)))
 		return false;
-	add_lockless(survey, &lockless);
 
-	const bool in_use = lockless.pids.count > 0;
+	const bool in_use = finding_add_those(&lockless, survey, is_lockless);
 
 	free(lockless.pids.items);
 	if (in_use)

@@ -45,20 +45,22 @@ static bool is_writer(const struct survey *survey, const struct holder *holder)
 	       !keeps_exclusive(survey, holder);
 }
 
+static bool is_idle_writer(const struct survey *survey, const struct holder *holder)
+{
+	return is_writer(survey, holder) && holder_is_idle(holder);
+}
+
+static bool is_active_writer(const struct survey *survey, const struct holder *holder)
+{
+	return is_writer(survey, holder) && !holder_is_idle(holder) && !holder_is_stopped(holder);
+}
+
 bool rule_idle_writer(const struct survey *survey, const struct verdict *verdict,
 		      struct finding *finding)
 {
-	const struct holder *first = NULL;
+	const struct holder *first = finding_add_those(finding, survey, is_idle_writer);
 
 	(void)verdict;
-	for (size_t i = 0; i < survey->holders.count; i++) {
-		const struct holder *holder = &survey->holders.items[i];
-
-		if (!is_writer(survey, holder) || !holder_is_idle(holder))
-			continue;
-		first = first ? first : holder;
-		finding_add(finding, holder);
-	}
 	if (!first)
 		return false;
 
@@ -76,18 +78,9 @@ bool rule_idle_writer(const struct survey *survey, const struct verdict *verdict
 bool rule_active_writer(const struct survey *survey, const struct verdict *verdict,
 			struct finding *finding)
 {
-	const struct holder *first = NULL;
+	const struct holder *first = finding_add_those(finding, survey, is_active_writer);
 
 	(void)verdict;
-	for (size_t i = 0; i < survey->holders.count; i++) {
-		const struct holder *holder = &survey->holders.items[i];
-
-		if (!is_writer(survey, holder) || holder_is_idle(holder) ||
-		    holder_is_stopped(holder))
-			continue;
-		first = first ? first : holder;
-		finding_add(finding, holder);
-	}
 	if (!first)
 		return false;
 
@@ -140,10 +133,7 @@ bool rule_exclusive_mode(const struct survey *survey, const struct verdict *verd
 			 struct finding *finding)
 {
 	(void)verdict;
-	for (size_t i = 0; i < survey->holders.count; i++)
-		if (keeps_exclusive(survey, &survey->holders.items[i]))
-			finding_add(finding, &survey->holders.items[i]);
-	if (finding->pids.count == 0)
+	if (!finding_add_those(finding, survey, keeps_exclusive))
 		return false;
 
 	auto_free char *who = finding_who(finding);
@@ -157,19 +147,19 @@ bool rule_exclusive_mode(const struct survey *survey, const struct verdict *verd
 	return true;
 }
 
+static bool repairs(const struct survey *survey, const struct holder *holder)
+{
+	const bool rolls_back =
+		survey->journal_hot && lock_bytes_writes(&holder->locks, SLOT_SHARED);
+
+	return rolls_back || holder_role(holder, survey->mode) == ROLE_RECOVERING;
+}
+
 bool rule_recovering(const struct survey *survey, const struct verdict *verdict,
 		     struct finding *finding)
 {
 	(void)verdict;
-	for (size_t i = 0; i < survey->holders.count; i++) {
-		const struct holder *holder = &survey->holders.items[i];
-		const bool rolls_back =
-			survey->journal_hot && lock_bytes_writes(&holder->locks, SLOT_SHARED);
-
-		if (rolls_back || holder_role(holder, survey->mode) == ROLE_RECOVERING)
-			finding_add(finding, holder);
-	}
-	if (finding->pids.count == 0)
+	if (!finding_add_those(finding, survey, repairs))
 		return false;
 
 	auto_free char *who = finding_who(finding);
@@ -200,10 +190,7 @@ bool rule_lost_locks(const struct survey *survey, const struct verdict *verdict,
 		     struct finding *finding)
 {
 	(void)verdict;
-	for (size_t i = 0; i < survey->holders.count; i++)
-		if (lost_its_locks(survey, &survey->holders.items[i]))
-			finding_add(finding, &survey->holders.items[i]);
-	if (finding->pids.count == 0)
+	if (!finding_add_those(finding, survey, lost_its_locks))
 		return false;
 
 	auto_free char *who = finding_who(finding);

@@ -92,6 +92,8 @@ static bool is_family(const struct process *a, const struct process *b)
 
 static bool has_twin(const struct survey *survey, const struct holder *holder)
 {
+	if (holder_is_bystander(holder))
+		return false;
 	for (size_t i = 0; i < survey->holders.count; i++) {
 		const struct holder *other = &survey->holders.items[i];
 
@@ -107,13 +109,7 @@ bool rule_two_instances(const struct survey *survey, const struct verdict *verdi
 			struct finding *finding)
 {
 	(void)verdict;
-	for (size_t i = 0; i < survey->holders.count; i++) {
-		const struct holder *holder = &survey->holders.items[i];
-
-		if (!holder_is_bystander(holder) && has_twin(survey, holder))
-			finding_add(finding, holder);
-	}
-	if (finding->pids.count == 0)
+	if (!finding_add_those(finding, survey, has_twin))
 		return false;
 
 	auto_free char *who = finding_who(finding);
@@ -153,15 +149,17 @@ static char *resumption(const struct survey *survey, const struct finding *findi
 	return text_take(&text);
 }
 
+static bool stands_still(const struct survey *survey, const struct holder *holder)
+{
+	(void)survey;
+	return holder_is_stopped(holder) || pause_of(holder);
+}
+
 bool rule_stopped_holder(const struct survey *survey, const struct verdict *verdict,
 			 struct finding *finding)
 {
 	(void)verdict;
-	for (size_t i = 0; i < survey->holders.count; i++)
-		if (holder_is_stopped(&survey->holders.items[i]) ||
-		    pause_of(&survey->holders.items[i]))
-			finding_add(finding, &survey->holders.items[i]);
-	if (finding->pids.count == 0)
+	if (!finding_add_those(finding, survey, stands_still))
 		return false;
 
 	auto_free char *who = finding_who(finding);

@@ -70,19 +70,19 @@ static bool has_inherited(const struct survey *survey, const struct holder *hold
 	       lock_bytes_none(&holder->locks);
 }
 
+static bool was_left_over(const struct survey *survey, const struct holder *holder)
+{
+	const bool wants_to_stay = holder->process.daemon && !has_inherited(survey, holder);
+
+	return holder->process.orphaned && !wants_to_stay && holder_uses_current(holder) &&
+	       !holder_is_bystander(holder);
+}
+
 bool rule_leftover_child(const struct survey *survey, const struct verdict *verdict,
 			 struct finding *finding)
 {
 	(void)verdict;
-	for (size_t i = 0; i < survey->holders.count; i++) {
-		const struct holder *holder = &survey->holders.items[i];
-		const bool wants_to_stay = holder->process.daemon && !has_inherited(survey, holder);
-
-		if (holder->process.orphaned && !wants_to_stay && holder_uses_current(holder) &&
-		    !holder_is_bystander(holder))
-			finding_add(finding, holder);
-	}
-	if (finding->pids.count == 0)
+	if (!finding_add_those(finding, survey, was_left_over))
 		return false;
 
 	auto_free char *who = finding_who(finding);
@@ -95,14 +95,17 @@ bool rule_leftover_child(const struct survey *survey, const struct verdict *verd
 	return true;
 }
 
+static bool shares_a_file(const struct survey *survey, const struct holder *holder)
+{
+	(void)survey;
+	return holder->shares;
+}
+
 bool rule_forked_connection(const struct survey *survey, const struct verdict *verdict,
 			    struct finding *finding)
 {
 	(void)verdict;
-	for (size_t i = 0; i < survey->holders.count; i++)
-		if (survey->holders.items[i].shares)
-			finding_add(finding, &survey->holders.items[i]);
-	if (finding->pids.count == 0)
+	if (!finding_add_those(finding, survey, shares_a_file))
 		return false;
 
 	auto_free char *who = finding_who(finding);
@@ -116,20 +119,18 @@ bool rule_forked_connection(const struct survey *survey, const struct verdict *v
 	return true;
 }
 
+static bool is_elsewhere(const struct survey *survey, const struct holder *holder)
+{
+	(void)survey;
+	return holder->elsewhere != NULL;
+}
+
 bool rule_split_sidecars(const struct survey *survey, const struct verdict *verdict,
 			 struct finding *finding)
 {
-	const struct holder *first = NULL;
+	const struct holder *first = finding_add_those(finding, survey, is_elsewhere);
 
 	(void)verdict;
-	for (size_t i = 0; i < survey->holders.count; i++) {
-		const struct holder *holder = &survey->holders.items[i];
-
-		if (!holder->elsewhere)
-			continue;
-		first = first ? first : holder;
-		finding_add(finding, holder);
-	}
 	if (!first)
 		return false;
 

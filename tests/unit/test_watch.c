@@ -431,7 +431,7 @@ static void a_crowd_is_told_and_drawn_whole(void **state)
 	watch_draw(&watch, 4);
 	assert_int_equal(watch.items[0].pid, 0);
 	for (size_t i = 0; i < watch.columns; i++)
-		drawn |= i * watch.column_width < 0.5 && watch.items[0].columns[i];
+		drawn |= (double)i * watch.column_width < 0.5 && watch.items[0].columns[i];
 	assert_true(drawn);
 	watch_release(&watch);
 }
