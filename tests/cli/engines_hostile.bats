@@ -50,7 +50,7 @@ put_engine() {
 
 # What an engine says of a container: its PID 1, and more or other facts as jq has them.
 make_facts() {
-	jq -n --argjson pid "$1" '[{Name: "/shop_bot", State: {Running: true, Paused: false, Pid: $pid, ExitCode: 0},
+	jq -n --arg id "$id" --argjson pid "$1" '[{Id: $id, Name: "/shop_bot", State: {Running: true, Paused: false, Pid: $pid, ExitCode: 0},
 		HostConfig: {RestartPolicy: {Name: "always"}}, Config: {Labels: {}}}]' | jq "${2:-.}" >"$BATS_TEST_TMPDIR/facts"
 }
 
@@ -73,9 +73,10 @@ is_refused() {
 
 @test "answers that make no sense are refused" {
 	start_contained
-	local answers=('' ' ' 'null' '[]' '{}' '[[]]' '[{}]' '[{"Name":"x"}]' '[{"Name":1,"State":{"Pid":1}}]'
-		'[{"Name":"x","State":{"Pid":-1}}]' '[{"Name":"x","State":{"Pid":99999999999}}]' '[{"Name":"x","State":{"Pid":"7"}}]'
-		'[{"Name":"x","State":[]}]' '[{"Name":"x","State":{"Pid":7}}] x' '[{"Name":"\ud800","State":{"Pid":7}}]' $'\xff\xfe')
+	local answers=('' ' ' 'null' '[]' '{}' '[[]]' '[{}]' '[{"Name":"x","State":{"Pid":7}}]'
+		'[{"Id":"1","Name":"x"}]' '[{"Id":"1","Name":1,"State":{"Pid":1}}]'
+		'[{"Id":"1","Name":"x","State":{"Pid":-1}}]' '[{"Id":"1","Name":"x","State":{"Pid":99999999999}}]' '[{"Id":"1","Name":"x","State":{"Pid":"7"}}]'
+		'[{"Id":"1","Name":"x","State":[]}]' '[{"Id":"1","Name":"x","State":{"Pid":7}}] x' '[{"Id":"1","Name":"\ud800","State":{"Pid":7}}]' $'\xff\xfe')
 	local text
 	printf '%0.s[' {1..100000} >"$BATS_TEST_TMPDIR/deep"
 	head -c 100000 /dev/urandom >"$BATS_TEST_TMPDIR/noise"
