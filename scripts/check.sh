@@ -117,11 +117,12 @@ for_each() {
 
 # run_test FILE runs a unit test program or a .bats file, and judges its TAP.
 run_test() {
-	local file=$1 name=${1##*/} status=0 runner=()
+	local file=$1 name=${1##*/} status=0 start=$SECONDS runner=()
 	[[ $file == *.bats ]] && runner=(bats --tap)
 	# A shell's background jobs ignore SIGINT, and what they start would too: a test begins with the default.
 	CMOCKA_MESSAGE_OUTPUT=TAP env --default-signal timeout -k 10 "$TEST_SECONDS" "${runner[@]}" "$file" \
 		>"$out/$name.tap" 2>"$out/$name.err" </dev/null || status=$?
+	printf '%d %s\n' "$((SECONDS - start))" "$name" >>"$out/times"
 	awk -v program="$name" -v status="$status" -f scripts/check-tap.awk "$out/$name.tap" >"$out/$name.cases"
 	! grep -q '^fail' "$out/$name.cases"
 }
@@ -414,6 +415,7 @@ count_results() {
 	printf '%-8s %4d s' "$outcome" "$1"
 	((pass + fail + skip < 2)) || printf '   %d passed, %d failed, %d skipped' "$pass" "$fail" "$skip"
 	printf '\n'
+	[[ ! -s $out/times ]] || printf '          longest: %s\n' "$(sort -rn "$out/times" | head -n 6 | awk '{ printf "%s%s %d s", comma, $2, $1; comma = ", " }')"
 	((fail == 0)) || show_log
 	sed -n "s/^skip\t/${out##*/}: /p" "$out/results" >>"$work/skips"
 	((passed += pass, failed += fail, skipped += skip))
