@@ -65,7 +65,7 @@ plain_words() {
 
 # record_write NAME TEXT [NAME TEXT]...
 record_write() {
-	local file=$state/run.json options=() name new
+	local file=$state/run.json name reply new=
 	local -A all=()
 	for name in "${!record[@]}"; do all[$name]=${record[$name]}; done
 	while (($# > 0)); do
@@ -73,9 +73,11 @@ record_write() {
 		all[$1]=${2:0:8000}
 		shift 2
 	done
-	for name in "${!all[@]}"; do options+=(--arg "$name" "${all[$name]}"); done
-	new=$(jq -nc "${options[@]}" '$ARGS.named') && [[ $new ]] || return
-	{ printf '%s\n' "$new" >"$file.new"; } 2>/dev/null && sync -- "$file.new" && mv -T -- "$file.new" "$file" && sync -- "$state" || {
+	for name in "${!all[@]}"; do
+		json_string "${all[$name]}" || return
+		new+=${new:+,}\"$name\":$reply
+	done
+	{ printf '{%s}\n' "$new" >"$file.new"; } 2>/dev/null && sync -- "$file.new" && mv -T -- "$file.new" "$file" && sync -- "$state" || {
 		rm -f -- "$file.new"
 		return 1
 	}

@@ -118,20 +118,32 @@ json_put_text() {
 	fi
 }
 
+# A text as JSON. jq is slow to start, so it is asked only for what may need an escape.
+json_string() {
+	if [[ $1 =~ ^[A-Za-z0-9\ .,:\;/_+=?@%-]*$ ]]; then
+		reply=\"$1\"
+	else
+		reply=$(jq -nc --arg text "$1" '$text') && [[ $reply ]]
+	fi
+}
+
 # A text of an object in a file. Empty when it is not there, or null.
+# shellcheck disable=SC2016 # jq's
 json_text() {
-	local hex byte
+	local found hex byte
 	reply=
-	hex=$(jq -sr --arg name "$1_hex" '.[0] | .[$name] // empty' "$2" 2>/dev/null) || return
-	if [[ $hex =~ ^([0-9a-f][0-9a-f])+$ ]]; then
-		while [[ $hex ]]; do
-			printf -v byte %b "\\x${hex:0:2}"
-			reply+=$byte hex=${hex:2}
-		done
+	found=$(jq -sj --arg name "$1" '.[0] | (.[$name + "_hex"] // "" | tostring) as $hex |
+		if $hex | test("^([0-9a-f][0-9a-f])+$") then "hex \($hex)" else "text \(.[$name] // empty)" end' "$2" 2>/dev/null && printf x) || return
+	found=${found%x}
+	if [[ $found != 'hex '* ]]; then
+		reply=${found#text }
 		return
 	fi
-	reply=$(jq -sj --arg name "$1" '.[0] | .[$name] // empty' "$2" 2>/dev/null && printf x) || return
-	reply=${reply%x}
+	hex=${found#hex }
+	while [[ $hex ]]; do
+		printf -v byte %b "\\x${hex:0:2}"
+		reply+=$byte hex=${hex:2}
+	done
 }
 
 # --- the end ---------------------------------------------------------------------------------------------------------

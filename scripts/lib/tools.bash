@@ -113,12 +113,17 @@ heed_signals() {
 # $user_ids, "PID:START_TICKS" each. What only reads it, with no lock, is a bystander, which a migration does not disturb: $bystanders.
 # shellcheck disable=SC2016 # jq's
 users_of() {
+	local line
 	users=() user_ids=() bystanders=()
 	"$tools/dblockcheck" --json --sample=0 -- "$database" >"$work/survey" 2>/dev/null
 	status=$?
-	mapfile -t users < <(holders 'IN($aside[]) | not' '"\(.pid) \($name)"')
-	mapfile -t user_ids < <(holders 'IN($aside[]) | not' '"\(.pid):\(.start_ticks)"')
-	mapfile -t bystanders < <(holders 'IN($aside[])' '"\(.pid) \($name)"')
+	while IFS= read -r line; do
+		case $line in
+		user\ *) users+=("${line#* }") ;;
+		id\ *) user_ids+=("${line#* }") ;;
+		bystander\ *) bystanders+=("${line#* }") ;;
+		esac
+	done < <(holders '. != 0' 'if .pid | IN($aside[]) then "bystander \(.pid) \($name)" else "user \(.pid) \($name)", "id \(.pid):\(.start_ticks)" end')
 }
 
 # holders WHICH SHOW [ARGUMENT...]: what jq shows of each holder whose PID is such; names are for a terminal.
