@@ -229,6 +229,8 @@ class Damaged(Backup):
 class Restore(Case):
     """dbrestore: the database is exactly the old or exactly the new one, and the old one can be found."""
 
+    kill_points = 50
+
     def __init__(self, name, mode, options=(), broken=None, crashed=True, backup_options=()):
         super().__init__(name, options)
         self.mode, self.broken, self.crashed, self.backup_options = mode, broken, crashed, backup_options

@@ -168,6 +168,7 @@ def is_json(content):
 class Sql(Migrate):
     """The sql engine: in one transaction, or (with one that says transaction:false) through a copy."""
 
+    kill_points = 50
     random_states = (6, 300)
 
     def __init__(self, name, mode, files):
@@ -191,7 +192,7 @@ class Sql(Migrate):
 class SqlThroughCopy(Sql):
     """A copy is many points."""
 
-    kill_points = 80
+    kill_points = 50
     random_states = (0, 60)
     healed = 60, 100
 

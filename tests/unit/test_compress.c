@@ -92,11 +92,13 @@ static void assert_comes_back(size_t length, unsigned kinds, int level)
 
 static void what_was_packed_comes_back(void **state)
 {
+	const size_t large = getenv("DBLOCKTOOLS_SANITIZED") ? 200001 : 1000001;
+
 	(void)state;
 	for (unsigned kinds = 1; kinds <= 256; kinds *= 16) {
 		assert_comes_back(1, kinds, COMPRESS_USUAL_LEVEL);
 		assert_comes_back(12345, kinds, COMPRESS_USUAL_LEVEL);
-		assert_comes_back(1000001, kinds, COMPRESS_USUAL_LEVEL);
+		assert_comes_back(large, kinds, COMPRESS_USUAL_LEVEL);
 	}
 }
 
