@@ -37,7 +37,7 @@ counts as one.
 Environment:
   BUILD                      the folder for all build trees (build)
   JOBS                       how much runs at once (the number of processors)
-  DBLOCKTOOLS_FUZZ_SECONDS   how long each fuzz target runs (4; 60 with --long)
+  DBLOCKTOOLS_FUZZ_SECONDS   how long each fuzz target runs (3; 60 with --long)
 
 What a test finds in its environment:
   DBLOCKTOOLS_BIN            the folder of the tools to test
@@ -463,7 +463,7 @@ settle_environment() {
 	export LC_ALL=C.UTF-8 TZ=UTC TERM=${TERM:-dumb} HOME=${HOME:-/root} PATH=$PATH:/usr/sbin:/sbin
 	BUILD=${BUILD:-build} JOBS=${JOBS:-$(nproc)}
 	FUZZ_SECONDS=${DBLOCKTOOLS_FUZZ_SECONDS:-${long:+60}} TEST_SECONDS=900
-	FUZZ_SECONDS=${FUZZ_SECONDS:-4}
+	FUZZ_SECONDS=${FUZZ_SECONDS:-3}
 	export BATS_TEST_TIMEOUT=${BATS_TEST_TIMEOUT:-300}
 	if [[ $long ]]; then
 		export DBLOCKTOOLS_LONG=1 BATS_TEST_TIMEOUT=7200

@@ -129,9 +129,11 @@ static void round_sizes_come_back(void **state)
 
 static void the_first_and_the_last_level_work(void **state)
 {
+	const size_t length = getenv("DBLOCKTOOLS_SANITIZED") ? 60000 : 600000;
+
 	(void)state;
-	assert_comes_back(600000, 16, COMPRESS_LEAST_LEVEL);
-	assert_comes_back(600000, 16, COMPRESS_MOST_LEVEL);
+	assert_comes_back(length, 16, COMPRESS_LEAST_LEVEL);
+	assert_comes_back(length, 16, COMPRESS_MOST_LEVEL);
 }
 
 static void what_repeats_becomes_small(void **state)

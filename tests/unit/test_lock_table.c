@@ -144,21 +144,23 @@ static void tables_are_equal_in_whatever_order_the_kernel_lists_them(void **stat
 
 static void a_long_list_is_read_to_its_end(void **state)
 {
-	enum { LINES = 20000, SIZE = LINES * 64 };
+	/* AddressSanitizer's strict_string_checks looks at the rest of the text with each number. */
+	const int lines = getenv("DBLOCKTOOLS_SANITIZED") ? 2000 : 20000;
+	const size_t size = (size_t)lines * 64;
 	auto_lock_table table = { 0 };
-	char *text = malloc(SIZE);
+	char *text = malloc(size);
 	size_t length = 0;
 
 	assert_non_null(text);
-	for (int i = 0; i < LINES; i++)
-		length += (size_t)snprintf(text + length, SIZE - length,
+	for (int i = 0; i < lines; i++)
+		length += (size_t)snprintf(text + length, size - length,
 					   "%d: POSIX  ADVISORY  READ %d fe:00:%d %d %d\n", i + 1,
 					   i + 1, i % 2 ? 131 : 7, i, i);
 	folder_write(*state, "locks", text, length);
 	free(text);
 	read_table(*state, &table);
-	assert_int_equal(table.count, LINES / 2);
-	assert_int_equal(table.items[LINES / 2 - 1].pid, LINES);
+	assert_int_equal(table.count, lines / 2);
+	assert_int_equal(table.items[lines / 2 - 1].pid, lines);
 }
 
 int main(void)

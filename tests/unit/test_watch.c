@@ -386,7 +386,7 @@ static void a_crowd_of_short_lives_is_counted_in_bounded_memory(void **state)
 	(void)state;
 	watch_start(&watch, 0);
 	take(&watch, 0, 1, SLOT_SHARED, false); /* holds on all the while */
-	for (pid_t pid = 2; pid < 5000; pid++) {
+	for (pid_t pid = 2; pid < 1500; pid++) {
 		take(&watch, pid, pid, SLOT_WRITE, true);
 		let_go(&watch, pid + 0.5, pid, SLOT_WRITE);
 	}
@@ -394,7 +394,7 @@ static void a_crowd_of_short_lives_is_counted_in_bounded_memory(void **state)
 	assert_int_equal(watch.items[0].pid, 0);
 	for (size_t i = 0; i < watch.count; i++)
 		holds += watch.items[i].by_kind[WATCH_WRITE].durations.count;
-	assert_int_equal(holds, 4998);
+	assert_int_equal(holds, 1498);
 	assert_true(lock_of(&watch, 1, WATCH_SHARED)->held);
 	watch_release(&watch);
 }
@@ -402,7 +402,7 @@ static void a_crowd_of_short_lives_is_counted_in_bounded_memory(void **state)
 /* As above, in one interval: the lines and the time line leave nobody out either. */
 static void a_crowd_is_told_and_drawn_whole(void **state)
 {
-	enum { CROWD = 2000 };
+	enum { CROWD = 1500 };
 	struct watch watch;
 	struct watch_changes changes = { 0 };
 	uint64_t told = 0, refused = 0;
