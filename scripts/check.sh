@@ -219,6 +219,8 @@ check_asan() {
 		'dbmigrate_[!s]*')
 	test_tree "$BUILD/asan" "${long_ones[@]}" || status=1
 	for report in "$out"/reports/*; do
+		# LeakSanitizer met a thread that was just ending. What it finds is said in other lines.
+		grep -qv '==Unable to get registers from thread [0-9]*[.]$' "$report" || continue
 		printf 'fail\tsanitizer report\n' >>"$out/results"
 		head -n 30 "$report"
 		status=1
