@@ -67,12 +67,7 @@ static bool owns(const struct proc_root *root, const struct unit *unit, pid_t pi
  */
 static bool is_inside(const struct proc_root *root, const struct container *container, pid_t pid)
 {
-	auto_free char *first_path = memory_format("%d/ns/mnt", container->pid);
-	auto_free char *path = memory_format("%d/ns/mnt", pid);
-	auto_free char *first = proc_read_link(root->fd, first_path);
-	auto_free char *mounts = proc_read_link(root->fd, path);
-
-	return container->pid > 0 && first && mounts && strcmp(first, mounts) == 0;
+	return container->pid > 0 && proc_shares_mounts(root, container->pid, pid);
 }
 
 static bool same_supervisor(const struct supervisor *a, const struct supervisor *b)

@@ -4,7 +4,6 @@
  */
 
 #include <fcntl.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -12,8 +11,6 @@
 #include "common/base/scope.h"
 #include "common/linux/descriptor.h"
 #include "common/survey_holders.h"
-
-enum { NAME_SIZE = 64 };
 
 /* Whether two processes have one and the same open file of the database between them. */
 static bool share_a_file(const struct holder *a, const struct holder *b)
@@ -79,16 +76,8 @@ static bool is_elsewhere(const struct proc_root *root, pid_t pid, const char *pa
 static bool uses_our_name(const struct proc_root *root, const struct holder *holder,
 			  const struct target *target)
 {
-	char name[NAME_SIZE];
-
-	if (strcmp(holder->path, target->resolved) != 0)
-		return false;
-	(void)snprintf(name, sizeof name, "%d/ns/mnt", holder->process.pid);
-
-	auto_free char *theirs = proc_read_link(root->fd, name);
-	auto_free char *ours = proc_read_link(root->fd, "self/ns/mnt");
-
-	return theirs && ours && strcmp(theirs, ours) == 0;
+	return strcmp(holder->path, target->resolved) == 0 &&
+	       proc_shares_mounts(root, holder->process.pid, root->self);
 }
 
 void holders_find_elsewhere(struct survey *survey, const struct proc_root *root,

@@ -100,6 +100,16 @@ char *proc_read_link(int fd, const char *path)
 	return length < 0 ? NULL : memory_copy(target, (size_t)length);
 }
 
+bool proc_shares_mounts(const struct proc_root *root, pid_t a, pid_t b)
+{
+	auto_free char *path_of_a = memory_format("%d/ns/mnt", a);
+	auto_free char *path_of_b = memory_format("%d/ns/mnt", b);
+	auto_free char *mounts_of_a = proc_read_link(root->fd, path_of_a);
+	auto_free char *mounts_of_b = proc_read_link(root->fd, path_of_b);
+
+	return mounts_of_a && mounts_of_b && strcmp(mounts_of_a, mounts_of_b) == 0;
+}
+
 void number_walk_start(struct number_walk *walk, int fd)
 {
 	walk->fd = fd;

@@ -40,6 +40,12 @@ char *proc_read(int fd, const char *path, size_t most, size_t *length);
 /* The same for a symbolic link: its text, exact bytes. */
 char *proc_read_link(int fd, const char *path);
 
+/*
+ * Whether two processes have one mount namespace (namespaces(7)): the same files by the same names. False also when that
+ * cannot be looked at.
+ */
+bool proc_shares_mounts(const struct proc_root *root, pid_t a, pid_t b);
+
 /* Walks the entries of a folder that are numbers: processes, threads, descriptors. */
 struct number_walk {
 	int fd;		     /* the folder; not owned */
