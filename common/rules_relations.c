@@ -33,6 +33,17 @@ static bool waits_for(const struct holder *holder, const struct holder *other)
 	return false;
 }
 
+static bool is_deadlocked(const struct survey *survey, const struct holder *holder)
+{
+	for (size_t i = 0; survey->consistent && i < survey->holders.count; i++) {
+		const struct holder *other = &survey->holders.items[i];
+
+		if (other != holder && waits_for(holder, other) && waits_for(other, holder))
+			return true;
+	}
+	return false;
+}
+
 /*
  * Two that wait for one another. A process that asks again and again, as SQLite does, is not seen waiting unless it was
  * traced; so nobody is called deadlocked who merely reads while another wants to commit.
@@ -40,17 +51,8 @@ static bool waits_for(const struct holder *holder, const struct holder *other)
 bool rule_deadlock(const struct survey *survey, const struct verdict *verdict,
 		   struct finding *finding)
 {
-	const struct holders *holders = &survey->holders;
-
 	(void)verdict;
-	for (size_t i = 0; i < holders->count; i++)
-		for (size_t j = 0; survey->consistent && j < holders->count; j++)
-			if (i != j && waits_for(&holders->items[i], &holders->items[j]) &&
-			    waits_for(&holders->items[j], &holders->items[i])) {
-				finding_add(finding, &holders->items[i]);
-				break;
-			}
-	if (finding->pids.count == 0)
+	if (!finding_add_those(finding, survey, is_deadlocked))
 		return false;
 
 	auto_free char *who = finding_who(finding);

@@ -45,6 +45,15 @@ bool rule_stale_snapshot(const struct survey *survey, const struct verdict *verd
 	return true;
 }
 
+static bool pins_wal(const struct survey *survey, const struct holder *holder)
+{
+	for (size_t slot = 0; slot < READ_SLOTS; slot++)
+		if (transaction_reads_slot(holder, slot) &&
+		    transaction_snapshot(&survey->index, slot) <= survey->index.checkpointed)
+			return true;
+	return false;
+}
+
 bool rule_pinned_wal(const struct survey *survey, const struct verdict *verdict,
 		     struct finding *finding)
 {
@@ -54,14 +63,7 @@ bool rule_pinned_wal(const struct survey *survey, const struct verdict *verdict,
 	(void)verdict;
 	if (!survey->consistent || !survey->index_known || index->frames == index->checkpointed)
 		return false;
-	for (size_t i = 0; i < survey->holders.count; i++)
-		for (size_t slot = 0; slot < READ_SLOTS; slot++)
-			if (transaction_reads_slot(&survey->holders.items[i], slot) &&
-			    transaction_snapshot(index, slot) <= index->checkpointed) {
-				finding_add(finding, &survey->holders.items[i]);
-				break;
-			}
-	if (finding->pids.count == 0)
+	if (!finding_add_those(finding, survey, pins_wal))
 		return false;
 
 	auto_free char *who = finding_who(finding);
