@@ -1,5 +1,6 @@
 #include "tests/unit/child.h"
 #include "tests/unit/database.h"
+#include "tests/unit/tracing.h"
 
 #include "common/base/clock.h"
 #include "common/base/memory.h"
@@ -7,9 +8,7 @@
 #include "common/lock_listener.h"
 
 struct fixture {
-	struct proc_root root;
-	int tracefs;
-	char *folder;
+	struct tracing tracing;
 	char path[PATH_MAX]; /* of the database that is listened to */
 	struct lock_listener listener;
 	struct watch watch;
@@ -18,50 +17,32 @@ struct fixture {
 static int set_up(void **state)
 {
 	struct fixture *fixture = memory_allocate(1, sizeof *fixture);
-	struct error err = { 0 };
-	void *folder = NULL;
 
-	if (!proc_root_open(&fixture->root, NULL, &err) || folder_make(&folder) != 0)
-		return -1;
-	fixture->folder = folder;
-	fixture->tracefs = lock_trace_reach(&err);
-	fixture->listener = (struct lock_listener)LOCK_LISTENER_NONE;
-	(void)folder_path(folder, "bot.db", fixture->path);
-	database_make(folder, "bot.db", "CREATE TABLE orders(id)");
 	*state = fixture;
+	if (!tracing_make(&fixture->tracing))
+		return -1;
+	fixture->listener = (struct lock_listener)LOCK_LISTENER_NONE;
+	(void)folder_path(fixture->tracing.folder, "bot.db", fixture->path);
+	database_make(fixture->tracing.folder, "bot.db", "CREATE TABLE orders(id)");
 	return 0;
 }
 
 static int tear_down(void **state)
 {
-	struct fixture *fixture = *state;
-	void *folder = fixture->folder;
+	auto_free struct fixture *fixture = *state;
 
 	listener_stop(&fixture->listener);
 	watch_release(&fixture->watch);
-	proc_root_close(&fixture->root);
-	if (fixture->tracefs >= 0)
-		(void)close(fixture->tracefs);
-	free(fixture);
-	return folder_remove(&folder);
-}
-
-/* Whether the kernel lets us trace at all; says so where not. */
-static bool can_trace(const struct fixture *fixture)
-{
-	if (fixture->tracefs >= 0 && fixture->root.initial_pid_namespace && geteuid() == 0)
-		return true;
-	print_message("skipped: this takes root, in the initial PID namespace\n");
-	skip();
-	return false;
+	return tracing_remove(&fixture->tracing);
 }
 
 static void start(struct fixture *fixture, bool traced)
 {
 	struct error err = { 0 }, untraced = { .text = "not asked for" };
 
-	if (!listener_start(&fixture->listener, &fixture->watch, traced ? fixture->tracefs : -1,
-			    &untraced, &fixture->root, fixture->path, &err))
+	if (!listener_start(&fixture->listener, &fixture->watch,
+			    traced ? fixture->tracing.tracefs : -1, &untraced,
+			    &fixture->tracing.root, fixture->path, &err))
 		fail_msg("%s", err.text);
 	assert_int_equal(fixture->listener.traced, traced);
 }
@@ -98,13 +79,15 @@ static void write_ten_times(const struct child_side *side, void *argument)
 {
 	const struct fixture *fixture = argument;
 	const bool beside =
-		access(folder_path(fixture->folder, "other.db", (char[PATH_MAX]){ 0 }), F_OK) == 0;
-	sqlite3 *bot = beside ? database_open(fixture->folder, "bot.db") : NULL;
+		access(folder_path(fixture->tracing.folder, "other.db", (char[PATH_MAX]){ 0 }),
+		       F_OK) == 0;
+	sqlite3 *bot = beside ? database_open(fixture->tracing.folder, "bot.db") : NULL;
 
 	if (bot)
 		database_run(bot, "BEGIN; SELECT * FROM orders");
 	for (int i = 0; i < 10; i++) {
-		sqlite3 *database = database_open(fixture->folder, beside ? "other.db" : "bot.db");
+		sqlite3 *database =
+			database_open(fixture->tracing.folder, beside ? "other.db" : "bot.db");
 
 		database_run(database, "INSERT INTO orders VALUES (1)");
 		database_close(database);
@@ -120,7 +103,7 @@ static void write_ten_times(const struct child_side *side, void *argument)
 static void begin_and_stay(const struct child_side *side, void *argument)
 {
 	const struct fixture *fixture = argument;
-	sqlite3 *database = database_open(fixture->folder, "bot.db");
+	sqlite3 *database = database_open(fixture->tracing.folder, "bot.db");
 
 	database_run(database, "BEGIN IMMEDIATE");
 	child_say_ready(side);
@@ -146,7 +129,7 @@ static void what_was_held_before_is_known_and_its_end_is_heard(void **state)
 {
 	struct fixture *fixture = *state;
 
-	if (!can_trace(fixture))
+	if (!tracing_works(&fixture->tracing))
 		return;
 
 	struct child writer = child_start(begin_and_stay, fixture);
@@ -161,9 +144,9 @@ static void a_shm_that_is_gone_before_the_look_is_heard(void **state)
 {
 	struct fixture *fixture = *state;
 
-	if (!can_trace(fixture))
+	if (!tracing_works(&fixture->tracing))
 		return;
-	database_make(fixture->folder, "bot.db", "PRAGMA journal_mode = WAL");
+	database_make(fixture->tracing.folder, "bot.db", "PRAGMA journal_mode = WAL");
 	start(fixture, true);
 
 	struct child writer = child_start(write_ten_times, fixture);
@@ -177,9 +160,9 @@ static void a_shm_of_another_database_is_not_taken_for_ours(void **state)
 {
 	struct fixture *fixture = *state;
 
-	if (!can_trace(fixture))
+	if (!tracing_works(&fixture->tracing))
 		return;
-	database_make(fixture->folder, "other.db",
+	database_make(fixture->tracing.folder, "other.db",
 		      "PRAGMA journal_mode = WAL; CREATE TABLE orders(id)");
 	start(fixture, true);
 
@@ -197,8 +180,8 @@ static void it_goes_with_the_path(void **state)
 	char other[PATH_MAX];
 	struct child writer = child_start(begin_and_stay, fixture);
 
-	database_make(fixture->folder, "other.db", "CREATE TABLE orders(id)");
-	(void)folder_path(fixture->folder, "other.db", other);
+	database_make(fixture->tracing.folder, "other.db", "CREATE TABLE orders(id)");
+	(void)folder_path(fixture->tracing.folder, "other.db", other);
 	start(fixture, false);
 	assert_int_equal(rename(other, fixture->path), 0);
 	assert_int_equal(hear(fixture), LISTENER_REPLACED);
@@ -207,7 +190,7 @@ static void it_goes_with_the_path(void **state)
 	assert_int_equal(unlink(fixture->path), 0);
 	assert_int_equal(hear(fixture), LISTENER_REMOVED);
 	assert_int_equal(hear(fixture), LISTENER_SAME);
-	database_make(fixture->folder, "bot.db", "CREATE TABLE orders(id)");
+	database_make(fixture->tracing.folder, "bot.db", "CREATE TABLE orders(id)");
 	assert_int_equal(hear(fixture), LISTENER_BACK);
 	assert_int_equal(hear(fixture), LISTENER_SAME);
 	child_finish(&writer);

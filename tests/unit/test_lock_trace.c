@@ -1,62 +1,35 @@
 #include "tests/unit/child.h"
-#include "tests/unit/folder.h"
+#include "tests/unit/tracing.h"
 
 #include <errno.h>
 #include <sys/sysmacros.h>
 
 #include "common/base/clock.h"
 #include "common/base/memory.h"
+#include "common/base/scope.h"
 #include "common/linux/lock_trace.h"
 
-struct fixture {
-	struct proc_root root;
-	int tracefs;
-	char *folder;
-};
-
-/* Without root there is nothing to test here: the suite says so, and is not green for it. */
 static int set_up(void **state)
 {
-	struct fixture *fixture = memory_allocate(1, sizeof *fixture);
-	struct error err = { 0 };
-	void *folder = NULL;
+	struct tracing *tracing = memory_allocate(1, sizeof *tracing);
 
-	if (!proc_root_open(&fixture->root, NULL, &err) || folder_make(&folder) != 0)
-		return -1;
-	fixture->folder = folder;
-	fixture->tracefs = lock_trace_reach(&err);
-	*state = fixture;
-	return 0;
+	*state = tracing;
+	return tracing_make(tracing) ? 0 : -1;
 }
 
 static int tear_down(void **state)
 {
-	struct fixture *fixture = *state;
-	void *folder = fixture->folder;
+	auto_free struct tracing *tracing = *state;
 
-	proc_root_close(&fixture->root);
-	if (fixture->tracefs >= 0)
-		(void)close(fixture->tracefs);
-	free(fixture);
-	return folder_remove(&folder);
+	return tracing_remove(tracing);
 }
 
-/* Whether the kernel lets us trace at all; says so where not. */
-static bool can_trace(const struct fixture *fixture)
-{
-	if (fixture->tracefs >= 0 && fixture->root.initial_pid_namespace && geteuid() == 0)
-		return true;
-	print_message("skipped: this takes root, in the initial PID namespace\n");
-	skip();
-	return false;
-}
-
-static int make_file(const struct fixture *fixture, const char *name, struct lock_key *key)
+static int make_file(const struct tracing *tracing, const char *name, struct lock_key *key)
 {
 	char path[PATH_MAX];
 	struct stat about;
 	const int fd =
-		open(folder_path(fixture->folder, name, path), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+		open(folder_path(tracing->folder, name, path), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 
 	assert_true(fd >= 0);
 	assert_int_equal(fstat(fd, &about), 0);
@@ -71,13 +44,13 @@ static int set_lock(int fd, short type, off_t start, off_t length)
 	return fcntl(fd, F_SETLK, &lock);
 }
 
-static void start(struct lock_trace *trace, const struct fixture *fixture,
+static void start(struct lock_trace *trace, const struct tracing *tracing,
 		  const struct lock_key *key)
 {
 	const struct lock_trace_filter filter = { key, 1, 120, 128 };
 	struct error err = { 0 };
 
-	if (!lock_trace_start(trace, fixture->tracefs, &fixture->root, &err) ||
+	if (!lock_trace_start(trace, tracing->tracefs, &tracing->root, &err) ||
 	    !lock_trace_listen(trace, &filter, &err))
 		fail_msg("%s", err.text);
 }
@@ -107,30 +80,30 @@ static void read_events(struct lock_trace *trace, struct lock_trace_events *even
 	assert_int_equal(events->count, count);
 }
 
-static size_t instances(const struct fixture *fixture, const char *name)
+static size_t instances(const struct tracing *tracing, const char *name)
 {
 	char path[PATH_MAX];
 	struct stat about;
 
 	(void)snprintf(path, sizeof path, "instances/%s", name);
-	return fstatat(fixture->tracefs, path, &about, 0) == 0;
+	return fstatat(tracing->tracefs, path, &about, 0) == 0;
 }
 
 static void locks_on_the_file_are_heard_in_order(void **state)
 {
-	const struct fixture *fixture = *state;
+	const struct tracing *tracing = *state;
 	auto_lock_trace trace = LOCK_TRACE_NONE;
 	struct lock_trace_events events = { 0 };
 	struct lock_key key, other;
 
-	if (!can_trace(fixture))
+	if (!tracing_works(tracing))
 		return;
 
-	const int fd = make_file(fixture, "bot.db", &key);
-	const int unrelated = make_file(fixture, "other.db", &other);
+	const int fd = make_file(tracing, "bot.db", &key);
+	const int unrelated = make_file(tracing, "other.db", &other);
 	const double before = clock_now();
 
-	start(&trace, fixture, &key);
+	start(&trace, tracing, &key);
 	assert_int_equal(set_lock(fd, F_WRLCK, 1073741825, 1), 0);
 	assert_int_equal(set_lock(unrelated, F_WRLCK, 1073741825, 1), 0);
 	assert_int_equal(set_lock(unrelated, F_RDLCK, 128, 1), 0); /* may be its -shm */
@@ -171,18 +144,18 @@ static void hold(const struct child_side *side, void *argument)
 
 static void a_refused_attempt_is_heard_with_its_reason(void **state)
 {
-	const struct fixture *fixture = *state;
+	const struct tracing *tracing = *state;
 	auto_lock_trace trace = LOCK_TRACE_NONE;
 	struct lock_trace_events events = { 0 };
 	struct lock_key key;
 
-	if (!can_trace(fixture))
+	if (!tracing_works(tracing))
 		return;
 
-	int fd = make_file(fixture, "bot.db", &key);
+	int fd = make_file(tracing, "bot.db", &key);
 	struct child child = child_start(hold, &fd);
 
-	start(&trace, fixture, &key);
+	start(&trace, tracing, &key);
 	assert_int_equal(set_lock(fd, F_WRLCK, 120, 1), -1);
 	read_events(&trace, &events, getpid(), 1);
 	assert_int_equal(events.items[0].act, LOCK_TRACE_WRITE);
@@ -194,18 +167,18 @@ static void a_refused_attempt_is_heard_with_its_reason(void **state)
 
 static void a_process_that_is_killed_gives_its_locks_back_before_our_ears(void **state)
 {
-	const struct fixture *fixture = *state;
+	const struct tracing *tracing = *state;
 	auto_lock_trace trace = LOCK_TRACE_NONE;
 	struct lock_trace_events events = { 0 };
 	struct lock_key key;
 
-	if (!can_trace(fixture))
+	if (!tracing_works(tracing))
 		return;
 
-	int fd = make_file(fixture, "bot.db", &key);
+	int fd = make_file(tracing, "bot.db", &key);
 	struct child child = child_start(hold, &fd);
 
-	start(&trace, fixture, &key);
+	start(&trace, tracing, &key);
 	assert_int_equal(kill(child.pid, SIGKILL), 0);
 	child_finish(&child);
 	read_events(&trace, &events, child.pid, 1);
@@ -216,77 +189,77 @@ static void a_process_that_is_killed_gives_its_locks_back_before_our_ears(void *
 
 static void the_instance_is_gone_when_the_trace_ends(void **state)
 {
-	const struct fixture *fixture = *state;
+	const struct tracing *tracing = *state;
 	struct lock_trace trace = LOCK_TRACE_NONE;
 	struct lock_key key;
 
-	if (!can_trace(fixture))
+	if (!tracing_works(tracing))
 		return;
-	(void)close(make_file(fixture, "bot.db", &key));
-	start(&trace, fixture, &key);
+	(void)close(make_file(tracing, "bot.db", &key));
+	start(&trace, tracing, &key);
 
 	char *name = memory_copy_text(trace.name);
 
-	assert_int_equal(instances(fixture, name), 1);
+	assert_int_equal(instances(tracing, name), 1);
 	lock_trace_stop(&trace);
-	assert_int_equal(instances(fixture, name), 0);
+	assert_int_equal(instances(tracing, name), 0);
 	lock_trace_stop(&trace); /* once more does nothing */
 	free(name);
 }
 
 /* Another run may be removing it at the same time, and the kernel takes its time for that. */
-static bool goes(const struct fixture *fixture, const char *name)
+static bool goes(const struct tracing *tracing, const char *name)
 {
 	const double until = clock_now() + 10;
 
-	while (instances(fixture, name) && clock_now() < until)
+	while (instances(tracing, name) && clock_now() < until)
 		continue;
-	return !instances(fixture, name);
+	return !instances(tracing, name);
 }
 
 /* One that a run of this test left that did not come to its end is taken. */
-static void make_instance(const struct fixture *fixture, const char *name)
+static void make_instance(const struct tracing *tracing, const char *name)
 {
 	char path[PATH_MAX];
 
 	(void)snprintf(path, sizeof path, "instances/%s", name);
-	assert_true(mkdirat(fixture->tracefs, path, 0700) == 0 || errno == EEXIST);
+	assert_true(mkdirat(tracing->tracefs, path, 0700) == 0 || errno == EEXIST);
 }
 
 static void what_a_killed_run_left_is_removed_and_nobody_elses(void **state)
 {
 	static const char *const strangers[] = { "dblockcheck-test", "dblockcheck-1-",
 						 "other-1-1" };
-	const struct fixture *fixture = *state;
+	const struct tracing *tracing = *state;
 	auto_lock_trace trace = LOCK_TRACE_NONE;
 	struct lock_key key;
 	char path[PATH_MAX];
 
-	if (!can_trace(fixture))
+	if (!tracing_works(tracing))
 		return;
-	(void)close(make_file(fixture, "bot.db", &key));
-	make_instance(fixture, "dblockcheck-1-77");
+	(void)close(make_file(tracing, "bot.db", &key));
+	make_instance(tracing, "dblockcheck-1-77");
 	for (size_t i = 0; i < 3; i++)
-		make_instance(fixture, strangers[i]);
-	start(&trace, fixture, &key);
-	assert_true(goes(fixture, "dblockcheck-1-77")); /* PID 1 is somebody else */
+		make_instance(tracing, strangers[i]);
+	start(&trace, tracing, &key);
+	assert_true(goes(tracing, "dblockcheck-1-77")); /* PID 1 is somebody else */
 	for (size_t i = 0; i < 3; i++) {
-		assert_int_equal(instances(fixture, strangers[i]), 1);
+		assert_int_equal(instances(tracing, strangers[i]), 1);
 		(void)snprintf(path, sizeof path, "instances/%s", strangers[i]);
-		assert_int_equal(unlinkat(fixture->tracefs, path, AT_REMOVEDIR), 0);
+		assert_int_equal(unlinkat(tracing->tracefs, path, AT_REMOVEDIR), 0);
 	}
-	assert_int_equal(instances(fixture, trace.name), 1);
+	assert_int_equal(instances(tracing, trace.name), 1);
 }
 
 static void in_another_pid_namespace_it_is_refused(void **state)
 {
-	const struct fixture *fixture = *state;
+	const struct tracing *tracing = *state;
 	auto_lock_trace trace = LOCK_TRACE_NONE;
-	struct proc_root elsewhere = fixture->root;
+	struct proc_root elsewhere = tracing->root;
 	struct error err = { 0 };
 
 	elsewhere.initial_pid_namespace = false;
-	assert_false(lock_trace_start(&trace, fixture->tracefs, &elsewhere, &err));
+	assert_false(lock_trace_start(&trace, tracing->tracefs, &elsewhere, &err));
 	assert_non_null(strstr(err.text, "PID namespace"));
 }
 
@@ -302,9 +275,9 @@ static int reach_as_nobody(void *argument)
 
 static void without_rights_it_says_what_is_missing(void **state)
 {
-	const struct fixture *fixture = *state;
+	const struct tracing *tracing = *state;
 
-	if (!can_trace(fixture) || access("/sys/kernel/tracing/instances", F_OK) == 0)
+	if (!tracing_works(tracing) || access("/sys/kernel/tracing/instances", F_OK) == 0)
 		return; /* mounted: then the refusal comes with the instance */
 	assert_int_equal(WEXITSTATUS(child_run(reach_as_nobody, NULL)), 0);
 }
