@@ -127,9 +127,7 @@ waiter_is_refused() {
 @test "--trace says when the kernel could not keep all events" {
 	require_tracing
 	make_database
-	"$dblockcheck" --trace=2 "$database" >"$folder/answer" 2>"$folder/doubt" 3>&- 4>&- &
-	local job=$!
-	until_true listens "$job"
+	begin_trace --trace=2 >"$folder/answer" 2>"$folder/doubt"
 	kill -STOP "$job"
 	until_true is_stopped "$job"
 	"$helpers/commit_loop" 8000 "$database"
@@ -144,12 +142,9 @@ waiter_is_refused() {
 	make_database
 	start_writer
 	start_sql late "$database"
-	"$dblockcheck" --trace=1 --json "$database" >"$folder/answer" 3>&- 4>&- &
-	local job=$!
-	until_true listens "$job"
+	begin_trace --trace=1 --json >"$folder/answer"
 	refused late sql 'BEGIN IMMEDIATE'
-	wait "$job" || true
-	answer=$(cat "$folder/answer")
+	take_answer
 	answer_has '.waiters | length == 1 and .[0].pid == $pid.late and .[0].attempts == 1'
 }
 
@@ -166,14 +161,11 @@ waiter_is_refused() {
 	require_tracing
 	make_database wal
 	start_writer
-	"$dblockcheck" --trace=2 --json "$database" >"$folder/answer" 3>&- 4>&- &
-	local job=$!
-	until_true listens "$job"
+	begin_trace --trace=2 --json >"$folder/answer"
 	start_waiter late
 	ask writer sql COMMIT
 	hear late ok
-	wait "$job" || true
-	answer=$(cat "$folder/answer")
+	take_answer
 	answer_has '.waiters == [] and .blockers.write == [$pid.late]'
 }
 
@@ -204,13 +196,10 @@ fcntl.lockf(opened, fcntl.LOCK_EX, 1, 0x40000001)' "$database"
 	make_database
 	start_writer
 	start_sql late "$database"
-	"$dblockcheck" --trace=1 --json "$database" >"$folder/answer" 3>&- 4>&- &
-	local job=$!
-	until_true listens "$job"
+	begin_trace --trace=1 --json >"$folder/answer"
 	refused late sql 'BEGIN IMMEDIATE'
 	crash late
-	wait "$job" || true
-	answer=$(cat "$folder/answer")
+	take_answer
 	answer_has '.waiters == []'
 }
 
@@ -258,9 +247,7 @@ fcntl.lockf(opened, fcntl.LOCK_EX, 1, 0x40000001)' "$database"
 @test "what a killed run left is removed by the next one" {
 	require_tracing
 	make_database
-	"$dblockcheck" --trace=60 "$database" 3>&- 4>&- &
-	local job=$!
-	until_true listens "$job"
+	begin_trace --trace=60
 	kill -KILL "$job"
 	wait "$job" || true
 	instance_of "$job"
@@ -271,9 +258,7 @@ fcntl.lockf(opened, fcntl.LOCK_EX, 1, 0x40000001)' "$database"
 @test "two runs at the same time leave each other's instance alone" {
 	require_tracing
 	make_database
-	"$dblockcheck" --trace=60 "$database" 3>&- 4>&- &
-	local job=$!
-	until_true listens "$job"
+	begin_trace --trace=60
 	dblockcheck --trace=0.1 "$database"
 	listens "$job"
 	kill -TERM "$job"

@@ -5,6 +5,8 @@
 #	instance_of PID			whether the dblockcheck of that PID has its private instance
 #	instances			the instances of all dblockchecks, one a line
 #	no_new_instance			nobody who has ended left an instance that was not there before the test
+#	begin_trace OPTION...		start dblockcheck beside the test, as $job; it listens to $database
+#	take_answer			wait for its end; $answer is what it said in "$folder/answer"
 #	start_waiter NAME [STATEMENT]	a client that tries to get a write transaction until it has one
 
 require_tracing() {
@@ -38,6 +40,17 @@ listens() {
 	local name
 	name=$(instances | grep "^dblockcheck-$1-") &&
 		[[ $(cat "$tracefs/instances/$name/events/filelock/locks_remove_posix/enable") == 1 ]]
+}
+
+begin_trace() {
+	"$dblockcheck" "$@" "$database" 3>&- 4>&- &
+	job=$!
+	until_true listens "$job"
+}
+
+take_answer() {
+	wait "$job" || true
+	answer=$(cat "$folder/answer")
 }
 
 start_waiter() {
