@@ -130,16 +130,15 @@ json_string() {
 # A text of an object in a file. Empty when it is not there, or null.
 # shellcheck disable=SC2016 # jq's
 json_text() {
-	local found hex byte
+	local found=() hex byte
 	reply=
-	found=$(jq -sj --arg name "$1" '.[0] | (.[$name + "_hex"] // "" | tostring) as $hex |
-		if $hex | test("^([0-9a-f][0-9a-f])+$") then "hex \($hex)" else "text \(.[$name] // empty)" end' "$2" 2>/dev/null && printf x) || return
-	found=${found%x}
-	if [[ $found != 'hex '* ]]; then
-		reply=${found#text }
+	mapfile -d '' -t found < <(jq -sj --arg name "$1" '.[0] | "\(.[$name + "_hex"] // "")\u0000\(.[$name] // "")\u0000"' "$2" 2>/dev/null)
+	((${#found[@]} > 1)) || return
+	hex=${found[0]}
+	if [[ ! $hex =~ ^([0-9a-f][0-9a-f])+$ ]]; then
+		reply=${found[1]}
 		return
 	fi
-	hex=${found#hex }
 	while [[ $hex ]]; do
 		printf -v byte %b "\\x${hex:0:2}"
 		reply+=$byte hex=${hex:2}
