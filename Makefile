@@ -82,7 +82,7 @@ $(BUILD)/%.list: always
 warnings: $(objects:.o=.warned)
 $(BUILD)/%.warned: %.c $(BUILD)/compile.list
 	@mkdir -p $(@D)
-	$(compile) -fsyntax-only $<
+	$(compile) -MMD -MP -MT $@ -MF $(@:.warned=.d) -fsyntax-only $<
 	@touch $@
 
 build-tests: $(units) $(helpers) $(benches) $(shims)     ## build the unit tests, and the helpers of all tests
@@ -122,7 +122,7 @@ help:                           ## list these targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1|\2/p' $(firstword $(MAKEFILE_LIST)) | \
 	 while IFS='|' read -r target what; do printf '  %-18s %s\n' "$$target" "$$what"; done
 
-.PHONY: all build-tests test fuzz fuzz-programs demo install uninstall clean help always
+.PHONY: all warnings build-tests test fuzz fuzz-programs demo install uninstall clean help always
 .SECONDARY:
 .DELETE_ON_ERROR:
 -include $(objects:.o=.d)
