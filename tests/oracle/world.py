@@ -178,7 +178,8 @@ class World:
         else:
             good, text = client.ask(action)
             self.log[-1] += f"  # {'ok' if good else text}"
-            self.after(client, action, good, text)
+            if good:
+                self.after(client, action, text)
 
     def let_go(self, client, closes):
         """Leaves no child behind when it closes: that one has the database open too."""
@@ -188,15 +189,15 @@ class World:
             client.kill()
             client.start()
 
-    def after(self, client, action, good, text):
-        if good and action == "fork":
+    def after(self, client, action, text):
+        if action == "fork":
             client.children.append(int(text))
-        elif good and action.split()[0] in ("open", "attach"):
+        elif action.split()[0] in ("open", "attach"):
             # May be refused, and then is another state.
             client.ask("sql PRAGMA cache_size = 5")
             client.ask("sql PRAGMA synchronous = OFF")
             if self.mode in ("truncate", "persist"):
-                good, text = client.ask(f"sql PRAGMA journal_mode = {self.mode}")
+                client.ask(f"sql PRAGMA journal_mode = {self.mode}")
 
     def users(self):
         """Who has the database open, a PID each: as the clients know it, and as their descriptors say."""
