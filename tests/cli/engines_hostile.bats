@@ -71,6 +71,18 @@ is_refused() {
 	is_same "container inspect $id stop -t 8 $id container inspect $id" "$(xargs <"$BATS_TEST_TMPDIR/asked")"
 }
 
+@test "who is in a container by its cgroup's name only is not stopped through the engine" {
+	start_contained
+	start elsewhere unshare --mount --propagation private "$sql_client"
+	make_facts "$(pid elsewhere)"
+	put_engine "$BATS_TEST_TMPDIR/facts" <<<"kill -KILL $(pid elsewhere)"
+	botkill "$database"
+	exit_status_is 0
+	is_same "container inspect $id" "$(xargs <"$BATS_TEST_TMPDIR/asked")"
+	has_ended "$(pid bot)"
+	stop elsewhere
+}
+
 @test "answers that make no sense are refused" {
 	start_contained
 	local answers=('' ' ' 'null' '[]' '{}' '[[]]' '[{}]' '[{"Name":"x","State":{"Pid":7}}]'
